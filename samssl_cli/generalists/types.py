@@ -1,0 +1,39 @@
+"""What every generalist offers and returns.
+
+A generalist alone knows its model's axis order, input size, intensity range and threshold; what it
+takes and returns is in voxels of the preprocessed RAS+ volume.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samssl_cli.prompts.types import Prompt
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A generalist's answers to S prompts for one object."""
+
+    logits: NDArray[np.float32]
+    """(S, I, J, K): above 0 means inside, and sigmoid(logits) is the probability."""
+    predicted_iou: NDArray[np.float32]
+    """(S,) in 0–1: how good the generalist believes each answer to be; NaN when it cannot say."""
+
+    def __post_init__(self) -> None:
+        """Check that there is one quality for each answer."""
+        assert self.logits.ndim == 4, self.logits.shape
+        assert self.predicted_iou.shape == self.logits.shape[:1], self.predicted_iou.shape
+
+
+class Generalist(Protocol):
+    """A promptable segmentation model."""
+
+    def embed(self, image: NDArray[np.float32]) -> Any:
+        """Encode one image (C, I, J, K), once; the result is only for `segment`."""
+
+    def segment(self, embedding: Any, prompts: Sequence[Prompt]) -> Proposal:
+        """Answer S prompts about one object, with what `embed` returned for its image."""
