@@ -107,8 +107,8 @@ class Training(Section):
     """What `train-ssl` and `retrain` share."""
 
     method: str = Field("mean-teacher", description="a row of `samssl list methods`")
-    method_options: dict[str, Any] = Field(
-        default_factory=dict, description="options of the method; `samssl list METHOD` shows them"
+    method_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="one table per method; that of the chosen one is used"
     )
     steps: PositiveCount = Field(6000, description="optimisation steps")
     patch_size: Size = Field((96, 96, 96), description="voxels of a training patch")
@@ -187,7 +187,9 @@ class SamLabel(Section):
     """How the generalist is asked, and how far its answer is believed."""
 
     generalist: str = Field("region-growing", description="a row of `samssl list generalists`")
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the generalist")
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="one table per generalist; that of the chosen one is used"
+    )
     specialist_weight: Fraction = Field(
         0.5, description="share of the specialist in the pseudo-label's probability"
     )

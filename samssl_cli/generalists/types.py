@@ -21,7 +21,7 @@ class Proposal:
     logits: NDArray[np.float32]
     """(S, I, J, K): above 0 means inside, and sigmoid(logits) is the probability."""
     predicted_iou: NDArray[np.float32]
-    """(S,) in 0–1: how good the generalist believes each answer to be; NaN when it cannot say."""
+    """(S,) in 0-1: how good the generalist believes each answer to be; NaN when it cannot say."""
 
     def __post_init__(self) -> None:
         """Check that there is one quality for each answer."""

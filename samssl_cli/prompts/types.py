@@ -84,6 +84,12 @@ class ObjectPrompts:
     """1 … number of foreground classes."""
     component: int
     """1 is the largest component of the class."""
-    num_voxels: int
+    mask: NDArray[np.bool_]
+    """(I, J, K) the object as the specialist sees it, whatever the strategies say of it."""
     sets: tuple[Prompt, ...]
     """(S,) the first is unperturbed; the others are perturbed, to see how firm the answer is."""
+
+    @property
+    def num_voxels(self) -> int:
+        """The size of the object."""
+        return int(self.mask.sum())

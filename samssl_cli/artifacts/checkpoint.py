@@ -1,0 +1,134 @@
+"""Trained networks: their weights, the state to go on from, and the curves.
+
+Weights are stored as one array of bytes in the safetensors format: checked like every array, readable
+without running code.
+
+    checkpoint.zarr/student     tensors
+    checkpoint.zarr/teacher     tensors, for methods that have one
+    checkpoint.zarr/state       tensors of the optimiser, with its step and schedule
+    checkpoint.zarr/curves      one (steps,) array per loss term
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_safetensors
+from safetensors.numpy import save as write_safetensors
+
+from samssl_cli.artifacts.cases import DatasetFacts
+from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.members import find_damage, read_member, write_member
+from samssl_cli.artifacts.store import SealedStore
+from samssl_cli.errors import DamagedArtifactError
+from samssl_cli.recipe import Inference, Network
+
+Tensors = dict[str, NDArray[Any]]
+
+_KEPT_STATES = 2  # so that a damaged newest state falls back to the one before
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that a training run is, between two steps."""
+
+    step: int
+    """Steps done."""
+    modules: Mapping[str, Tensors]
+    """Weights of each network."""
+    optimizer: Tensors
+    scaler: Mapping[str, float]
+    """State of the gradient scaler; empty without mixed precision."""
+    curves: Mapping[str, NDArray[np.float32]]
+    """(step,) for each loss term."""
+
+
+class Checkpoint:
+    """A sealed `specialist.zarr` or `student.zarr`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a complete checkpoint."""
+        self._store = SealedStore(path, "checkpoint")
+        self.path = path
+        self.fingerprint = self._store.fingerprint
+        about = self._store.about
+        self.facts = DatasetFacts.from_json(about)
+        self.network = Network.model_validate(about["network"])
+        self.inference = Inference.model_validate(about["inference"])
+        i, j, k = about["patch_size"]
+        self.patch_size: tuple[int, int, int] = (i, j, k)
+        self.predictor: str = about["predictor"]
+
+    def weights(self, module: str | None = None) -> Tensors:
+        """The weights of one network; by default of the one to predict with."""
+        return _unpack(self._store.member(module or self.predictor).arrays["tensors"])
+
+
+def write_checkpoint(store: Store, snapshot: Snapshot) -> None:
+    """Write the final state of a training run as the members of a checkpoint."""
+    for name, tensors in snapshot.modules.items():
+        store.write(name, {"tensors": _pack(tensors)}, {"num_tensors": len(tensors)})
+    attributes = {"step": snapshot.step, "scaler": dict(snapshot.scaler)}
+    store.write("state", {"tensors": _pack(snapshot.optimizer)}, attributes)
+    store.write("curves", dict(snapshot.curves), {"step": snapshot.step})
+
+
+def save_progress(directory: Path, snapshot: Snapshot) -> None:
+    """Keep a state to resume from, and drop all but the last two."""
+    arrays: dict[str, NDArray[Any]] = {
+        f"module.{name}": _pack(tensors) for name, tensors in snapshot.modules.items()
+    }
+    arrays["optimizer"] = _pack(snapshot.optimizer)
+    arrays |= {f"curve.{name}": curve for name, curve in snapshot.curves.items()}
+    attributes = {"step": snapshot.step, "scaler": dict(snapshot.scaler)}
+    target = directory / f"step-{snapshot.step:08d}"
+    write_member(target, arrays, attributes, staging=directory / "staging")
+    for old in _states(directory)[:-_KEPT_STATES]:
+        shutil.rmtree(old)
+
+
+def load_progress(directory: Path) -> Snapshot | None:
+    """The newest undamaged state of an unfinished run, or None."""
+    for path in reversed(_states(directory)):
+        if not find_damage(path):
+            return _snapshot(path)
+    return None
+
+
+def _states(directory: Path) -> list[Path]:
+    return sorted(directory.glob("step-*"))
+
+
+def _snapshot(path: Path) -> Snapshot:
+    member = read_member(path)
+
+    def part(prefix: str) -> dict[str, NDArray[Any]]:
+        arrays = member.arrays.items()
+        return {key.removeprefix(prefix): array for key, array in arrays if key.startswith(prefix)}
+
+    return Snapshot(
+        step=member.attributes["step"],
+        modules={name: _unpack(array) for name, array in part("module.").items()},
+        optimizer=_unpack(member.arrays["optimizer"]),
+        scaler=member.attributes["scaler"],
+        curves=part("curve."),
+    )
+
+
+def _pack(tensors: Tensors) -> NDArray[np.uint8]:
+    """Tensors as the bytes of a safetensors file: (N,) uint8."""
+    whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    return np.frombuffer(write_safetensors(whole), np.uint8)
+
+
+def _unpack(packed: NDArray[np.uint8]) -> Tensors:
+    try:
+        tensors: Tensors = read_safetensors(packed.tobytes())
+    except SafetensorError as error:
+        raise DamagedArtifactError(f"stored weights cannot be read: {error}") from error
+    return tensors

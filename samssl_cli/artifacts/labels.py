@@ -1,0 +1,62 @@
+"""Pseudo-labels: what the generalist and the specialist together say about the unlabeled cases."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.store import SealedStore
+from samssl_cli.volumes.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class PseudoLabel:
+    """The answer for one case, on the preprocessed grid."""
+
+    label: NDArray[np.uint8]
+    """(I, J, K)."""
+    confidence: NDArray[np.float16]
+    """(classes, I, J, K): the probability of each class, in 0-1."""
+    acceptance: NDArray[np.uint8]
+    """(I, J, K): 1 where `retrain` may learn from it, 0 where the answer was rejected."""
+    objects: list[dict[str, Any]]
+    """One record per object: class, component, predicted IoU, agreement, whether it was accepted."""
+    geometry: Geometry
+
+
+class PseudoLabels:
+    """A sealed `pseudo.zarr`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open complete pseudo-labels."""
+        self._store = SealedStore(path, "labels")
+        self.path = path
+        self.fingerprint = self._store.fingerprint
+        self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
+        self.names = self._store.names
+
+    def read(self, name: str) -> PseudoLabel:
+        """Read the pseudo-label of a case."""
+        member = self._store.member(name)
+        arrays = member.arrays
+        return PseudoLabel(
+            label=arrays["label"],
+            confidence=arrays["confidence"],
+            acceptance=arrays["acceptance"],
+            objects=member.attributes["objects"],
+            geometry=Geometry.from_json(member.attributes["geometry"]),
+        )
+
+
+def write_pseudo_label(store: Store, name: str, pseudo: PseudoLabel) -> None:
+    """Write the pseudo-label of one case."""
+    arrays = {
+        "label": pseudo.label,
+        "confidence": pseudo.confidence,
+        "acceptance": pseudo.acceptance,
+    }
+    facts = {"objects": pseudo.objects, "geometry": pseudo.geometry.to_json()}
+    store.write(name, arrays, facts)

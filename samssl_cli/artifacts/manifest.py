@@ -1,0 +1,172 @@
+"""What an artifact says of itself: where it came from, and the digest of everything in it.
+
+Nothing here imports zarr: "up to date" has to be answered at once.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from samssl_cli.errors import DamagedArtifactError, MissingArtifactError
+
+Kind = Literal[
+    "cases", "visible-cases", "held-out-labels", "checkpoint", "prompts", "labels", "scores"
+]
+
+SCHEMA = 1
+METADATA = "zarr.json"
+_MADE_BY = {
+    "cases": "samssl preprocess",
+    "visible-cases": "samssl preprocess",
+    "held-out-labels": "samssl preprocess",
+    "checkpoint": "samssl train-ssl or samssl retrain",
+    "prompts": "samssl prompt",
+    "labels": "samssl sam-label",
+    "scores": "samssl evaluate",
+}
+_PACKAGES = ("samssl", "torch", "monai", "numpy", "scipy", "zarr", "nibabel", "segment-anything")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stage is about to do, known before any work is done."""
+
+    kind: Kind
+    stage: str
+    options: Mapping[str, Any]
+    seed: int
+    inputs: Mapping[str, str]
+    """Name of the input to its fingerprint."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as the plain JSON values that are stored and compared."""
+        plan = {
+            "kind": self.kind,
+            "schema": SCHEMA,
+            "stage": self.stage,
+            "options": dict(self.options),
+            "seed": self.seed,
+            "inputs": dict(self.inputs),
+        }
+        as_stored: dict[str, Any] = json.loads(json.dumps(plan))
+        return as_stored
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 that two runs share if and only if they are meant to give the same artifact."""
+        return digest(self.to_json())
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The manifest of a sealed store."""
+
+    plan: Mapping[str, Any]
+    fingerprint: str
+    about: Mapping[str, Any]
+    """Facts that readers need, such as class names."""
+    members: Mapping[str, str]
+    """Name of a sub-group to the sha256 of its metadata file."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        """What the store holds."""
+        kind: Kind = self.plan["kind"]
+        return kind
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as it is stored, with a digest of itself."""
+        body = {
+            **self.plan,
+            "fingerprint": self.fingerprint,
+            "about": dict(self.about),
+            "versions": dict(self.versions),
+            "members": dict(sorted(self.members.items())),
+        }
+        return {**body, "manifest_sha256": digest(body)}
+
+
+def digest(value: Any) -> str:
+    """The sha256 of a JSON value in canonical form: sorted keys, no blanks, no NaN."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def current_versions() -> dict[str, str]:
+    """The versions of the packages that decide a result, read without importing them."""
+    return {name: metadata.version(name) for name in _PACKAGES}
+
+
+def group_metadata(attributes: Mapping[str, Any]) -> bytes:
+    """The bytes of a Zarr v3 group's `zarr.json`."""
+    document = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
+    return json.dumps(document, indent=2, allow_nan=False).encode()
+
+
+def read_attributes(store: Path) -> dict[str, Any]:
+    """Read a group's attributes without zarr.
+
+    Raises:
+        MissingArtifactError: when there is no Zarr group at the path.
+        DamagedArtifactError: when its metadata cannot be read.
+    """
+    try:
+        document = json.loads((store / METADATA).read_bytes())
+        attributes: dict[str, Any] = document["attributes"]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingArtifactError(_missing(store)) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedArtifactError(
+            f"{store / METADATA}: its metadata is damaged ({error}); make it again with --force"
+        ) from error
+    return attributes
+
+
+def read_manifest(store: Path, *kinds: Kind) -> Manifest:
+    """Read the manifest of a sealed store, and check that it is of one of `kinds` (any, if none).
+
+    Raises:
+        MissingArtifactError: when nothing is there, or another kind of artifact.
+        DamagedArtifactError: when the manifest is not the one that was written.
+    """
+    stored = dict(read_attributes(store).get("samssl") or {})
+    if "manifest_sha256" not in stored:
+        raise MissingArtifactError(f"{store}: is a Zarr group, but not an artifact of samssl")
+    if stored.pop("manifest_sha256") != digest(stored):
+        raise DamagedArtifactError(
+            f"{store}: its manifest is not the one that was written; make it again with --force"
+        )
+    if kinds and stored["kind"] not in kinds:
+        expected = " or ".join(kinds)
+        made_by = " or ".join(dict.fromkeys(_MADE_BY[kind] for kind in kinds))
+        raise MissingArtifactError(
+            f"{store}: holds {stored['kind']} (from {stored['stage']}), expected {expected}, "
+            f"as made by {made_by}"
+        )
+    return Manifest(
+        plan={key: stored[key] for key in ("kind", "schema", "stage", "options", "seed", "inputs")},
+        fingerprint=stored["fingerprint"],
+        about=stored["about"],
+        members=stored["members"],
+        versions=stored["versions"],
+    )
+
+
+def _missing(store: Path) -> str:
+    if store.exists():
+        return f"{store}: exists, but is not an artifact of samssl"
+    part = store.with_name(store.name + ".part")
+    if part.exists():
+        return f"{store}: is not finished yet; run the stage that writes it again, it will resume"
+    return f"{store}: does not exist"

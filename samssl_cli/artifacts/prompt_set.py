@@ -1,0 +1,66 @@
+"""What the specialist says about the unlabeled cases: its predictions, and the prompts made of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.store import SealedStore
+from samssl_cli.prompts.serialize import pack, unpack
+from samssl_cli.prompts.types import ObjectPrompts
+from samssl_cli.volumes.geometry import Geometry
+
+_OWN = ("probability", "uncertainty")
+
+
+class PromptSet:
+    """A sealed `prompts.zarr`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a complete prompt set."""
+        self._store = SealedStore(path, "prompts")
+        self.path = path
+        self.fingerprint = self._store.fingerprint
+        self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
+        self.names = self._store.names
+
+    def objects(self, name: str) -> tuple[ObjectPrompts, ...]:
+        """The prompts for every object that the specialist found in a case; possibly none."""
+        member = self._store.member(name)
+        arrays = {key: array for key, array in member.arrays.items() if key not in _OWN}
+        return unpack(arrays, member.attributes["prompts"])
+
+    def geometry(self, name: str) -> Geometry:
+        """How the grid of a case relates to its native image."""
+        return Geometry.from_json(self._store.attributes(name)["geometry"])
+
+    def probability(self, name: str) -> NDArray[np.float32]:
+        """The specialist's probabilities (classes, I, J, K)."""
+        probability: NDArray[Any] = self._store.member(name).arrays["probability"]
+        return probability.astype(np.float32)
+
+
+def write_prompts(
+    store: Store,
+    name: str,
+    *,
+    probability: NDArray[np.float32],
+    uncertainty: NDArray[np.float32],
+    objects: tuple[ObjectPrompts, ...],
+    geometry: Geometry,
+) -> None:
+    """Write the predictions and prompts of one case."""
+    i, j, k = uncertainty.shape
+    arrays, attributes = pack(objects, (i, j, k))
+    own = {
+        "probability": probability.astype(np.float16),
+        "uncertainty": uncertainty.astype(np.float16),
+    }
+    facts = {
+        "prompts": attributes,
+        "num_objects": len(objects),
+        "geometry": geometry.to_json(),
+    }
+    store.write(name, {**own, **arrays}, facts)

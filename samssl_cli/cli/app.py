@@ -1,0 +1,62 @@
+"""The program and its commands."""
+
+from typing import Annotated
+
+import typer
+
+from samssl_cli import __version__
+from samssl_cli.cli.demo import demo
+from samssl_cli.cli.evaluate import evaluate
+from samssl_cli.cli.export import export
+from samssl_cli.cli.list_parts import list_parts
+from samssl_cli.cli.predict import predict
+from samssl_cli.cli.preprocess import preprocess
+from samssl_cli.cli.prompt import prompt
+from samssl_cli.cli.retrain import retrain
+from samssl_cli.cli.sam_label import sam_label
+from samssl_cli.cli.show import show
+from samssl_cli.cli.train_ssl import train_ssl
+from samssl_cli.cli.verify import verify
+
+app = typer.Typer(
+    name="samssl",
+    help="SAM-assisted semi-supervised 3D medical image segmentation.",
+    epilog="The loop: preprocess, train-ssl, prompt, sam-label, retrain, evaluate. "
+    "Each command resumes where it was stopped and does nothing when it is up to date. "
+    "Start with: samssl demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+_LOOP, _REST = "The loop", "Beside the loop"
+for _name, _command, _panel in (
+    ("preprocess", preprocess, _LOOP),
+    ("train-ssl", train_ssl, _LOOP),
+    ("prompt", prompt, _LOOP),
+    ("sam-label", sam_label, _LOOP),
+    ("retrain", retrain, _LOOP),
+    ("evaluate", evaluate, _LOOP),
+    ("predict", predict, _REST),
+    ("export", export, _REST),
+    ("show", show, _REST),
+    ("verify", verify, _REST),
+    ("list", list_parts, _REST),
+    ("demo", demo, _REST),
+):
+    app.command(_name, rich_help_panel=_panel)(_command)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"samssl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="show the version"),
+    ] = False,
+) -> None:
+    """SAM-assisted semi-supervised 3D medical image segmentation."""

@@ -1,0 +1,111 @@
+"""What people see: bars on a terminal, plain lines in a log; all of it on stderr."""
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+_SECONDS_BETWEEN_LINES = 30.0
+
+
+class TerminalProgress:
+    """A bar per task where stderr is a terminal, a line now and then where it is a log."""
+
+    def __init__(self) -> None:
+        """Draw nothing until there is something to draw."""
+        self._bars: Bars | None = None
+        self._title, self._total, self._done = "", 0, 0
+        self._last_line = 0.0
+
+    def __enter__(self) -> "TerminalProgress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def start(self, title: str, *, total: int, done: int = 0) -> None:
+        """Begin a task; the one before is over."""
+        self._close()
+        self._title, self._total, self._done = title, total, done
+        if sys.stderr.isatty():
+            self._bars = _bars()
+            self._bars.start()
+            self._bars.add_task(title, total=total, completed=done, detail="")
+        self._last_line = time.monotonic()
+
+    def advance(self, detail: Mapping[str, float | str] | None = None) -> None:
+        """Count one unit as done."""
+        self._done += 1
+        shown = "  ".join(f"{key} {_short(value)}" for key, value in (detail or {}).items())
+        if self._bars is not None:
+            self._bars.update(self._bars.task_ids[0], completed=self._done, detail=shown)
+        elif self._is_time_for_a_line():
+            _line(f"{self._title} {self._done}/{self._total}  {shown}")
+
+    def note(self, message: str) -> None:
+        """Tell one line."""
+        if self._bars is not None:
+            self._bars.console.print(message, markup=False, highlight=False)
+        else:
+            _line(message)
+
+    def _is_time_for_a_line(self) -> bool:
+        now = time.monotonic()
+        if self._done < self._total and now - self._last_line < _SECONDS_BETWEEN_LINES:
+            return False
+        self._last_line = now
+        return True
+
+    def _close(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+
+def note_error(problem: BaseException) -> None:
+    """Tell what went wrong, in red where there is colour."""
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True).print(f"samssl: {problem}", style="red", markup=False)
+
+
+def say(result: object) -> None:
+    """Put a result on stdout: a path, or one JSON document."""
+    with suppress(BrokenPipeError):
+        sys.stdout.write(f"{result}\n")
+
+
+def _line(message: str) -> None:
+    stamp = time.strftime("%H:%M:%S")
+    sys.stderr.write(f"{stamp} {message.rstrip()}\n")
+    sys.stderr.flush()
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4f}"
+
+
+def _bars() -> "Bars":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}"),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,71 @@
+"""`samssl demo [DIR]`: the whole loop on phantoms, each command printed before it runs."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from samssl_cli.cli.console import say
+
+_STEPS = 200
+
+
+def demo(
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="where data and artifacts go")
+    ] = Path("samssl-demo"),
+    steps: Annotated[int, typer.Option(min=1, help="of each training")] = _STEPS,
+    seed: Annotated[int, typer.Option(min=0, help="of the phantoms and of the training")] = 0,
+) -> None:
+    """Run the whole loop on a small phantom data set, on the CPU, in minutes."""
+    from rich.console import Console
+
+    from samssl_cli.artifacts.scores import Scores
+    from samssl_cli.cli.app import app
+    from samssl_cli.report.scores_table import score_table
+
+    _make_data(directory / "data", seed)
+    for command in demo_commands(directory, steps=steps, seed=seed):
+        sys.stderr.write(f"\n$ samssl {shlex.join(command)}\n")
+        app(command, standalone_mode=False)
+    console = Console(stderr=True)
+    for name in ("supervised", "specialist", "student"):
+        scores = Scores(directory / f"{name}-scores.zarr")
+        console.print(score_table(scores, title=f"{name} on {len(scores.names)} test cases"))
+    say(directory)
+
+
+def demo_commands(directory: Path, *, steps: int, seed: int) -> Iterator[list[str]]:
+    """The commands of the loop as a person would type them after `samssl`."""
+
+    def at(name: str) -> str:
+        return str(directory / name)
+
+    cases = at("cases.zarr")
+    train = [*_TRAINING, "--steps", str(steps), "--seed", str(seed)]
+    yield ["preprocess", at("data"), "-o", cases, "--labeled", "1", "--recipe", "quick"]
+    supervised = ["train-ssl", cases, "-o", at("supervised.zarr"), "--method", "supervised"]
+    yield [*supervised, *train]
+    yield ["train-ssl", cases, "-o", at("specialist.zarr"), *train]
+    prompts = ["prompt", cases, at("specialist.zarr"), "-o", at("prompts.zarr")]
+    yield [*prompts, *_TRAINING, "--seed", str(seed)]
+    yield ["sam-label", cases, at("prompts.zarr"), "-o", at("pseudo.zarr"), *_TRAINING]
+    yield ["retrain", cases, at("pseudo.zarr"), "-o", at("student.zarr"), *train]
+    for name in ("supervised", "specialist", "student"):
+        scores = at(f"{name}-scores.zarr")
+        yield ["evaluate", cases, at(f"{name}.zarr"), "-o", scores, *_TRAINING]
+
+
+_TRAINING = ("--recipe", "quick", "--device", "cpu")
+
+
+def _make_data(data: Path, seed: int) -> None:
+    """Write the phantoms, unless an earlier demo did."""
+    from samssl_cli.volumes.phantom import make_phantom_dataset
+
+    if not (data / "dataset.json").exists():
+        sys.stderr.write(f"making phantoms in {data}\n")
+        make_phantom_dataset(data, num_train=8, num_labeled=1, num_test=4, seed=seed)

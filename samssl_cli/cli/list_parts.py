@@ -1,0 +1,55 @@
+"""`samssl list [TABLE]`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from samssl_cli.cli.console import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samssl_cli.registry import Entry
+
+
+def list_parts(
+    table: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TABLE]",
+            help="methods, networks, generalists, strategies, metrics or recipes; default: all",
+        ),
+    ] = None,
+) -> None:
+    """List the exchangeable parts: what each does, and where it comes from."""
+    from samssl_cli.recipe import shipped_recipes
+
+    tables = _tables()
+    if table is not None and table not in {*tables, "recipes"}:
+        raise typer.BadParameter(f"no table {table!r}; there are {', '.join([*tables, 'recipes'])}")
+    blocks = [_block(name, rows) for name, rows in tables.items() if table in (None, name)]
+    if table in (None, "recipes"):
+        lines = [f"  {name:<18}{summary}" for name, summary in shipped_recipes().items()]
+        blocks.append("\n".join(["recipes", *lines]))
+    say("\n\n".join(blocks))
+
+
+def _tables() -> "dict[str, Mapping[str, Entry]]":
+    from samssl_cli.generalists import GENERALISTS
+    from samssl_cli.methods import METHODS
+    from samssl_cli.metrics import METRICS
+    from samssl_cli.networks import NETWORKS
+    from samssl_cli.prompts import STRATEGIES
+
+    return {
+        "methods": METHODS,
+        "networks": NETWORKS,
+        "generalists": GENERALISTS,
+        "strategies": STRATEGIES,
+        "metrics": METRICS,
+    }
+
+
+def _block(title: str, rows: "Mapping[str, Entry]") -> str:
+    lines = [f"  {name:<18}{row.summary}\n  {'':<18}[{row.source}]" for name, row in rows.items()]
+    return "\n".join([title, *lines])

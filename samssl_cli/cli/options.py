@@ -1,0 +1,54 @@
+"""The options that several commands share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from samssl_cli.recipe import Recipe
+
+Cases = Annotated[Path, typer.Argument(metavar="CASES", help="cases.zarr, made by preprocess")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="PATH", help="where the artifact goes")
+]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", metavar="NAME|FILE", help="a shipped recipe or a TOML file")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="change one value of the recipe"),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="of everything that is random")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="replace an artifact made from other inputs or options; never a current one"
+    ),
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=1, help="optimisation steps; default: the recipe's")
+]
+TensorBoard = Annotated[
+    Path | None, typer.Option("--tensorboard", metavar="DIR", help="also log the curves here")
+]
+
+DEFAULT_RECIPE = "default"
+
+
+def resolve(name: str, overrides: list[str] | None, **values: Any) -> "Recipe":
+    """Read a recipe, apply `--set`, then the options that have a flag of their own.
+
+    `values` maps `section__key` to a value; None leaves the recipe's.
+    """
+    import json
+
+    from samssl_cli.recipe import read_recipe
+
+    flags = [
+        f"{key.replace('__', '.')}={json.dumps(value)}"
+        for key, value in values.items()
+        if value is not None
+    ]
+    return read_recipe(name, [*(overrides or []), *flags])

@@ -1,0 +1,42 @@
+"""`samssl predict CHECKPOINT IMAGES... -o DIR`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from samssl_cli.cli import options as opt
+from samssl_cli.cli.console import TerminalProgress, say
+
+
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="specialist or student")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGES...", help="NIfTI files or folders: CASE_0000.nii.gz or CASE.nii.gz"
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="folder for CASE.nii.gz")
+    ],
+    largest_component: Annotated[
+        bool, typer.Option("--largest-component", help="keep one object per class")
+    ] = False,
+    device: opt.Device = "auto",
+    force: Annotated[bool, typer.Option("--force", help="predict again what is there")] = False,
+) -> None:
+    """Segment new images: NIfTI in, NIfTI out, in the grid of the image."""
+    from samssl_cli.stages.predict import predict as stage
+
+    with TerminalProgress() as progress:
+        paths = stage(
+            checkpoint,
+            images,
+            output,
+            only_largest=largest_component,
+            device=device,
+            force=force,
+            progress=progress,
+        )
+    say("\n".join(str(path) for path in paths))

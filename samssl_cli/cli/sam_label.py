@@ -1,0 +1,42 @@
+"""`samssl sam-label cases.zarr prompts.zarr -o pseudo.zarr`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from samssl_cli.cli import options as opt
+from samssl_cli.cli.console import TerminalProgress, say
+
+
+def sam_label(
+    cases: opt.Cases,
+    prompts: Annotated[Path, typer.Argument(metavar="PROMPTS", help="prompts.zarr")],
+    output: opt.Output,
+    generalist: Annotated[
+        str | None, typer.Option(help="sam or region-growing; see `samssl list generalists`")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the weights of a SAM, as .pth")
+    ] = None,
+    device: opt.Device = "auto",
+    recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
+    overrides: opt.Overrides = None,
+    force: opt.Force = False,
+) -> None:
+    """Ask the generalist to answer the prompts, and keep the answers as pseudo-labels."""
+    from samssl_cli.stages.sam_label import sam_label as stage
+
+    resolved = opt.resolve(recipe, overrides, sam_label__generalist=generalist)
+    with TerminalProgress() as progress:
+        path = stage(
+            cases,
+            prompts,
+            output,
+            weights=checkpoint,
+            recipe=resolved,
+            device=device,
+            force=force,
+            progress=progress,
+        )
+    say(path)

@@ -1,0 +1,47 @@
+"""`samssl train-ssl cases.zarr -o specialist.zarr`."""
+
+from typing import Annotated
+
+import typer
+
+from samssl_cli.cli import options as opt
+from samssl_cli.cli.console import TerminalProgress, say
+
+
+def train_ssl(
+    cases: opt.Cases,
+    output: opt.Output,
+    method: Annotated[
+        str | None, typer.Option(help="supervised, mean-teacher, uamt; see `samssl list methods`")
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="vnet or unet")] = None,
+    steps: opt.Steps = None,
+    seed: opt.Seed = 0,
+    device: opt.Device = "auto",
+    tensorboard: opt.TensorBoard = None,
+    recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
+    overrides: opt.Overrides = None,
+    force: opt.Force = False,
+) -> None:
+    """Train the specialist on the labeled cases and all unlabeled ones."""
+    from samssl_cli.stages.train_ssl import train_ssl as stage
+
+    resolved = opt.resolve(
+        recipe,
+        overrides,
+        train_ssl__method=method,
+        train_ssl__steps=steps,
+        network__name=network,
+    )
+    with TerminalProgress() as progress:
+        path = stage(
+            cases,
+            output,
+            recipe=resolved,
+            seed=seed,
+            device=device,
+            force=force,
+            progress=progress,
+            tensorboard=tensorboard,
+        )
+    say(path)

@@ -1,0 +1,41 @@
+"""What can be said about a weights file without torch: that it is there, and its hash."""
+
+import hashlib
+from pathlib import Path
+
+from samssl_cli.errors import WeightsError
+
+PUBLISHED = (
+    "sam_vit_b_01ec64.pth, sam_vit_l_0b3195.pth or sam_vit_h_4b8939.pth "
+    "(github.com/facebookresearch/segment-anything) or medsam_vit_b.pth "
+    "(github.com/bowang-lab/MedSAM)"
+)
+"""The files that this loader is made for."""
+
+
+def require_weights(path: Path) -> None:
+    """Check that there is a weights file to read.
+
+    Raises:
+        WeightsError: when the file is missing, is a folder, or is empty.
+    """
+    if not path.exists():
+        raise WeightsError(f"weights {path}: there is no such file; check --checkpoint")
+    if not path.is_file():
+        raise WeightsError(f"weights {path}: this is not a file; name the .pth file inside it")
+    if path.stat().st_size == 0:
+        raise WeightsError(f"weights {path}: the file is empty; download it again")
+
+
+def sha256_of_weights(path: Path) -> str:
+    """The SHA-256 of a weights file, as 64 hexadecimal digits.
+
+    Raises:
+        WeightsError: when the file is missing, is a folder, is empty or cannot be read.
+    """
+    require_weights(path)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"weights {path}: cannot be read: {error.strerror}") from error

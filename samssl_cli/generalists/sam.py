@@ -1,0 +1,203 @@
+"""Segment Anything as a generalist: a volume is shown to it slice by slice."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from samssl_cli.errors import UsageError
+from samssl_cli.generalists.checkpoint_file import PUBLISHED, sha256_of_weights
+from samssl_cli.generalists.sam_framing import Framing, MedSamFraming, SamFraming
+from samssl_cli.generalists.sam_predictor import SlicePredictor
+from samssl_cli.generalists.sam_prompts import SlicePrompt, slice_prompts
+from samssl_cli.generalists.sam_slices import AxisName, Slicing, slicing, windowed
+from samssl_cli.generalists.sam_weights import ArchitectureName, load_sam
+from samssl_cli.generalists.types import Proposal
+from samssl_cli.prompts.types import Prompt
+from samssl_cli.recipe import Count, Positive, PositiveCount, Section, validate
+
+OUTSIDE_LOGIT = -20.0
+"""The answer on slices that no prompt speaks of: probability 2e-9."""
+
+
+class SlicedImage:
+    """A volume as 8-bit pictures, and the features of those that were needed so far."""
+
+    def __init__(
+        self, cut: Slicing, pictures: NDArray[np.uint8], predictor: SlicePredictor
+    ) -> None:
+        """Keep the pictures (N, H, W, 1 or 3); nothing is encoded yet."""
+        self.cut = cut
+        self.num_encoded = 0
+        self._pictures = pictures
+        self._predictor = predictor
+        self._features: dict[int, Tensor] = {}
+
+    def features(self, indexes: Sequence[int]) -> list[Tensor]:
+        """Give the features of these slices, encoding those that no one has asked for before.
+
+        A slice costs SAM's 256 x 64 x 64 features 4 MiB on the device, until this object goes.
+        """
+        new = sorted(set(indexes) - set(self._features))
+        encoded = self._predictor.encode([self.picture(index) for index in new])
+        self._features.update(zip(new, encoded, strict=True))
+        self.num_encoded += len(new)
+        return [self._features[index] for index in indexes]
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """One slice as SAM sees it (H, W, 3)."""
+        return np.repeat(self._pictures[index], 3 // self._pictures.shape[-1], axis=-1)
+
+
+class SegmentAnything:
+    """Ask SAM about each slice that a prompt speaks of, and stack its logits.
+
+    Source: Kirillov et al., ICCV 2023, arXiv:2304.02643; facebookresearch/segment-anything
+    (`SamPredictor`, matched to rounding).
+    """
+
+    needs_checkpoint: ClassVar[bool] = True
+
+    class Options(Section):
+        """Options of `sam`."""
+
+        architecture: ArchitectureName = Field(
+            "auto", description="vit_b, vit_l or vit_h; auto reads it from the weights"
+        )
+        preprocessing: Literal["sam", "medsam"] = Field(
+            "sam", description="medsam for the weights of MedSAM, which saw other pictures"
+        )
+        axis: AxisName = Field(
+            "k", description="slices are cut across this axis; auto: the one with fewest slices"
+        )
+        channel: Count | None = Field(
+            None, description="shown in grey; by default channel 0, or three channels as RGB"
+        )
+        window_percentiles: tuple[float, float] = Field(
+            (0.5, 99.5), description="intensities shown as black and as white"
+        )
+        box_margin: Count = Field(
+            2, description="pixels around the mask's own box on a slice, kept inside the 3D box"
+        )
+        use_mask_prompt: bool = Field(
+            True, description="pass the mask on as logits, besides the box that it gives"
+        )
+        mask_logit: Positive = Field(8.0, description="logit of a mask prompt, inside")
+        multimask: bool = Field(
+            False, description="of three masks, keep the one that SAM rates best"
+        )
+        encode_batch: PositiveCount = Field(4, description="slices per encoder pass")
+        decode_batch: PositiveCount = Field(32, description="prompts per decoder pass")
+
+        @model_validator(mode="after")
+        def _percentiles_rise(self) -> "SegmentAnything.Options":
+            low, high = self.window_percentiles
+            if not 0 <= low < high <= 100:
+                raise ValueError("window_percentiles are two rising numbers from 0 to 100")
+            return self
+
+    def __init__(self, sam: Any, options: Options, *, weights_sha256: str | None = None) -> None:
+        """Take a loaded `segment_anything.modeling.Sam`; `build` loads one."""
+        framing: Framing = SamFraming(sam) if options.preprocessing == "sam" else MedSamFraming(sam)
+        self.options = options
+        self.weights_sha256 = weights_sha256
+        self._predictor = SlicePredictor(
+            sam,
+            framing,
+            encode_batch=options.encode_batch,
+            decode_batch=options.decode_batch,
+            multimask=options.multimask,
+            mask_logit=options.mask_logit,
+        )
+
+    @classmethod
+    def build(
+        cls, options: Mapping[str, Any], *, checkpoint: Path | None, device: str
+    ) -> "SegmentAnything":
+        """Load the weights and make a generalist of them.
+
+        Raises:
+            RecipeError: when an option is unknown or out of range.
+            UsageError: when no checkpoint is given.
+            WeightsError: when the checkpoint cannot be used.
+        """
+        chosen = validate(cls.Options, options, where="sam_label.options")
+        if checkpoint is None:
+            raise UsageError(f"generalist 'sam' needs --checkpoint: {PUBLISHED}")
+        digest = sha256_of_weights(checkpoint)
+        sam = load_sam(checkpoint, device=device, architecture=chosen.architecture)
+        return cls(sam, chosen, weights_sha256=digest)
+
+    def embed(self, image: NDArray[np.float32]) -> SlicedImage:
+        """Prepare the slices of an image (C, I, J, K); they are encoded when a prompt needs them.
+
+        Raises:
+            UsageError: when the image does not have the channel that the options ask for.
+        """
+        cut = slicing(self.options.axis, image.shape[1:])
+        channels = [
+            cut.pictures(windowed(channel, self.options.window_percentiles))
+            for channel in self._shown(image)
+        ]
+        return SlicedImage(cut, np.stack(channels, axis=-1), self._predictor)
+
+    def segment(self, embedding: SlicedImage, prompts: Sequence[Prompt]) -> Proposal:
+        """Answer S prompts about one object.
+
+        Slices of which a prompt does not speak are `OUTSIDE_LOGIT`. The predicted IoU of a prompt
+        is the mean over its slices, weighted by the area of the answer there; it is NaN when no
+        slice was visited.
+        """
+        cut = embedding.cut
+        answers = np.full((len(prompts), *cut.shape), OUTSIDE_LOGIT, np.float32)
+        pictures = [cut.pictures(answer) for answer in answers]  # views
+        ratings: list[list[tuple[float, float]]] = [[] for _ in prompts]
+        by_slice = self._by_slice(prompts, cut)
+        features = embedding.features(list(by_slice))
+        for (index, asked), feature in zip(by_slice.items(), features, strict=True):
+            said = [prompt for _, prompt in asked]
+            logits, quality = self._predictor.decode(feature, said, cut.size)
+            for (member, _), picture, rating in zip(asked, logits, quality, strict=True):
+                pictures[member][index] = picture
+                ratings[member].append((float(rating), float((picture > 0).sum())))
+        return Proposal(answers, np.array([_mean_rating(r) for r in ratings], np.float32))
+
+    def _by_slice(
+        self, prompts: Sequence[Prompt], cut: Slicing
+    ) -> dict[int, list[tuple[int, SlicePrompt]]]:
+        """For each slice that is spoken of: which prompts do, and what they say."""
+        by_slice: dict[int, list[tuple[int, SlicePrompt]]] = defaultdict(list)
+        for member, prompt in enumerate(prompts):
+            for said in slice_prompts(
+                prompt,
+                cut,
+                box_margin=self.options.box_margin,
+                with_mask=self.options.use_mask_prompt,
+            ):
+                by_slice[said.index].append((member, said))
+        return dict(sorted(by_slice.items()))
+
+    def _shown(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Choose the channels (1 or 3, I, J, K) that make the picture."""
+        channel = self.options.channel
+        if channel is None:
+            return image if len(image) == 3 else image[:1]
+        if channel >= len(image):
+            raise UsageError(
+                f"sam_label.options.channel is {channel}, but the image has {len(image)} channels, "
+                "counted from 0"
+            )
+        return image[channel : channel + 1]
+
+
+def _mean_rating(ratings: Sequence[tuple[float, float]]) -> float:
+    """Average (rating, area) pairs; SAM's ratings are unbounded and are clipped to 0-1."""
+    if not ratings:
+        return float("nan")
+    values, areas = np.array(ratings).T
+    return float(np.average(np.clip(values, 0, 1), weights=areas if areas.any() else None))

@@ -1,0 +1,127 @@
+"""What every semi-supervised method is: a batch in, named losses out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from samssl_cli.methods.losses import dice_ce, one_hot, squared_error
+from samssl_cli.methods.ramps import sigmoid_ramp_down, sigmoid_ramp_up
+from samssl_cli.recipe import Section, validate
+
+
+@dataclass(frozen=True)
+class PseudoLabel:
+    """What a generalist said about the unlabeled patches."""
+
+    probability: Tensor
+    """(B_u, classes, I, J, K) float32, summing to 1 over the classes."""
+    confidence: Tensor
+    """(B_u, I, J, K) float32 in 0–1: 0 where the answer was rejected."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's patches: a labeled and an unlabeled stream."""
+
+    labeled_image: Tensor
+    """(B_l, C, I, J, K) float32, augmented."""
+    label: Tensor
+    """(B_l, I, J, K) int64."""
+    unlabeled_image: Tensor
+    """(B_u, C, I, J, K) float32, augmented; B_u may be 0."""
+    unlabeled_plain: Tensor
+    """(B_u, C, I, J, K) float32: the same patches without the intensity changes."""
+    pseudo: PseudoLabel | None = None
+
+
+@dataclass(frozen=True)
+class PseudoLabelTerm:
+    """How strongly, when and in which form the student follows the pseudo-labels."""
+
+    loss: Literal["dice-ce", "mse"]
+    weight: float
+    schedule: Literal["constant", "ramp-up", "ramp-down"]
+    ramp_steps: int
+
+    def weight_at(self, step: int) -> float:
+        """The weight of the term at `step`, counted from 0."""
+        if self.schedule == "ramp-up":
+            return self.weight * sigmoid_ramp_up(step, self.ramp_steps)
+        if self.schedule == "ramp-down":
+            return self.weight * sigmoid_ramp_down(step, self.ramp_steps)
+        return self.weight
+
+
+class Method:
+    """A student, and what it is taught with.
+
+    total = supervised(student(x_l), y_l) + consistency(...) + w_sam(step) * pseudo(student(x_u), q)
+
+    A subclass adds `consistency`, extra networks in `modules`, and `after_step`. The pseudo-label term
+    is there only in `retrain`, where the batch carries a generalist's answer q with its confidence.
+    """
+
+    class Options(Section):
+        """A method without options."""
+
+    learns_from_unlabeled: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        student: nn.Module,
+        options: Mapping[str, Any],
+        *,
+        steps: int,
+        pseudo_term: PseudoLabelTerm | None = None,
+    ) -> None:
+        """Take a network to train and the `method_options` of the recipe.
+
+        Raises:
+            RecipeError: when an option is unknown or out of range.
+        """
+        self.student = student
+        self.options: Any = validate(self.Options, options, where="method_options")
+        self.steps = steps
+        self.pseudo_term = pseudo_term
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Every network whose weights are part of the state."""
+        return {"student": self.student}
+
+    def predictor(self) -> nn.Module:
+        """The network to predict with once training is over."""
+        return self.student
+
+    def forward(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Compute the weighted loss terms of one step; their sum is to be minimised."""
+        num_labeled = len(batch.labeled_image)
+        uses_unlabeled = self.learns_from_unlabeled or batch.pseudo is not None
+        images = (
+            torch.cat([batch.labeled_image, batch.unlabeled_image])
+            if uses_unlabeled
+            else batch.labeled_image
+        )
+        logits = self.student(images).float()  # (B, classes, I, J, K)
+        labeled, unlabeled = logits[:num_labeled], logits[num_labeled:]
+        losses = {"supervised": dice_ce(labeled, one_hot(batch.label, logits.shape[1]))}
+        losses |= self.consistency(batch, unlabeled, step)
+        if batch.pseudo is not None:
+            losses["sam"] = self._pseudo_loss(unlabeled, batch.pseudo, step)
+        return losses
+
+    def consistency(self, batch: Batch, logits: Tensor, step: int) -> dict[str, Tensor]:
+        """Weighted terms on the unlabeled patches, given the student's logits there."""
+        return {}
+
+    def after_step(self, step: int) -> None:
+        """Update what follows the student, such as a teacher."""
+
+    def _pseudo_loss(self, logits: Tensor, pseudo: PseudoLabel, step: int) -> Tensor:
+        assert self.pseudo_term is not None, "a batch with pseudo-labels needs a pseudo-label term"
+        measure = dice_ce if self.pseudo_term.loss == "dice-ce" else squared_error
+        return self.pseudo_term.weight_at(step) * measure(
+            logits, pseudo.probability, weight=pseudo.confidence
+        )

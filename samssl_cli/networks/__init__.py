@@ -1,0 +1,43 @@
+"""The specialist's architectures: the NETWORKS table and how a row becomes a network."""
+
+from typing import TYPE_CHECKING
+
+from samssl_cli.recipe import Network
+from samssl_cli.registry import Entry, load
+
+if TYPE_CHECKING:
+    import torch
+
+NETWORKS: dict[str, Entry] = {
+    "unet": Entry(
+        "samssl_cli.networks.unet:unet",
+        "residual 3D U-Net, any number of levels",
+        "Kerfoot et al., STACOM 2018; MONAI UNet",
+    ),
+    "vnet": Entry(
+        "samssl_cli.networks.vnet:vnet",
+        "3D V-Net with five levels, the literature's network on the Left Atrium",
+        "Milletari et al., 3DV 2016, arXiv:1606.04797; MONAI VNet blocks",
+    ),
+}
+
+
+def build_network(options: Network, *, in_channels: int, num_classes: int) -> "torch.nn.Module":
+    """Build the network that `options` describes, with random weights.
+
+    It takes (B, in_channels, I, J, K) float32 and returns logits (B, num_classes, I, J, K). Each of
+    I, J, K has to be a multiple of `size_multiple(options)`.
+
+    Raises:
+        UsageError: when the table has no such network.
+    """
+    network: torch.nn.Module = load(NETWORKS, options.name, kind="network")(
+        options, in_channels=in_channels, num_classes=num_classes
+    )
+    return network
+
+
+def size_multiple(options: Network) -> int:
+    """What each side of a patch has to be a multiple of."""
+    levels = 5 if options.name == "vnet" else len(options.channels)
+    return int(2 ** (levels - 1))

@@ -1,0 +1,175 @@
+"""What `train-ssl` and `retrain` share: build, fit, keep the progress, seal."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from samssl_cli.artifacts.cases import Cases
+from samssl_cli.artifacts.checkpoint import (
+    Checkpoint,
+    load_progress,
+    save_progress,
+    write_checkpoint,
+)
+from samssl_cli.artifacts.labels import PseudoLabel, PseudoLabels
+from samssl_cli.errors import Interrupted, UsageError
+from samssl_cli.methods import METHODS
+from samssl_cli.methods.method import Method, PseudoLabelTerm
+from samssl_cli.networks import build_network, size_multiple
+from samssl_cli.recipe import Recipe, Training
+from samssl_cli.registry import load
+from samssl_cli.stages.run import Work
+from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVolume
+from samssl_cli.training.loop import Hooks, fit
+from samssl_cli.training.state import to_tensors
+from samssl_cli.training.tensorboard import curve_writer
+
+
+def fit_and_seal(
+    work: Work,
+    streams: PatchStreams,
+    method: Method,
+    *,
+    cases: Cases,
+    recipe: Recipe,
+    options: Training,
+    seed: int,
+    device: torch.device,
+    tensorboard: Path | None,
+) -> None:
+    """Train from where an earlier run stopped, and seal the checkpoint.
+
+    Raises:
+        Interrupted: after a signal, with the state saved.
+    """
+    scratch = work.draft.scratch()
+    with curve_writer(tensorboard) as on_step:
+        final = fit(
+            method,
+            streams,
+            options=options,
+            seed=seed,
+            device=device,
+            resume=load_progress(scratch),
+            hooks=Hooks(
+                save=lambda snapshot: save_progress(scratch, snapshot),
+                is_stopping=lambda: work.stop.is_set,
+                progress=work.progress,
+                on_step=on_step,
+            ),
+        )
+    if final.step < options.steps:
+        assert work.stop.signum is not None, "only a signal ends a training early"
+        raise Interrupted(work.stop.signum)
+    write_checkpoint(work.draft.root, final)
+    work.draft.seal(about(cases, recipe, options, method))
+
+
+def about(cases: Cases, recipe: Recipe, options: Training, method: Method) -> dict[str, Any]:
+    """What a reader of the checkpoint has to know to predict with it and to report on it."""
+    names = {id(module): name for name, module in method.modules().items()}
+    return {
+        **cases.facts.to_json(),
+        "network": recipe.network.model_dump(mode="json"),
+        "inference": recipe.inference.model_dump(mode="json"),
+        "patch_size": list(options.patch_size),
+        "predictor": names[id(method.predictor())],
+        "method": options.method,
+        "method_options": method.options.model_dump(mode="json"),
+        "steps": options.steps,
+        "checkpoint_rule": "last",
+        "label_budget": {
+            "training": len(cases.labeled),
+            "selection": 0,
+            "calibration": 0,
+            "unlabeled": len(cases.unlabeled),
+        },
+    }
+
+
+def build_method(
+    cases: Cases,
+    recipe: Recipe,
+    options: Training,
+    *,
+    seed: int,
+    device: torch.device,
+    pseudo_term: PseudoLabelTerm | None = None,
+    init: Checkpoint | None = None,
+) -> Method:
+    """Build the student, from random weights of the seed or from a checkpoint's, and its method.
+
+    Raises:
+        UsageError: when the patch, the network and the checkpoint do not go together.
+    """
+    check_patch_size(recipe, options)
+    torch.manual_seed(seed)
+    student = build_network(
+        recipe.network,
+        in_channels=len(cases.facts.channel_names),
+        num_classes=cases.facts.num_classes,
+    )
+    if init is not None:
+        _check_same_network(init, cases, recipe)
+        student.load_state_dict(to_tensors(init.weights()))
+    student = student.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch types only 4-D formats
+    build = load(METHODS, options.method, kind="method")
+    method: Method = build(
+        student, options.method_options.get(options.method, {}), steps=options.steps, pseudo_term=pseudo_term
+    )
+    return method
+
+
+def check_patch_size(recipe: Recipe, options: Training) -> None:
+    """Raise a `UsageError` when the network cannot halve the patch as often as it has to."""
+    multiple = size_multiple(recipe.network)
+    if any(side % multiple for side in options.patch_size):
+        raise UsageError(
+            f"patch_size {list(options.patch_size)}: network {recipe.network.name} with "
+            f"{len(recipe.network.channels)} levels needs multiples of {multiple}"
+        )
+
+
+def _check_same_network(init: Checkpoint, cases: Cases, recipe: Recipe) -> None:
+    if init.network != recipe.network:
+        raise UsageError(
+            f"--init {init.path} holds another network ({init.network}) than the recipe asks for "
+            f"({recipe.network}); use --init scratch, or the recipe of that checkpoint"
+        )
+    if init.facts.class_names != cases.facts.class_names:
+        raise UsageError(
+            f"--init {init.path} knows the classes {init.facts.class_names}, "
+            f"{cases.path} has {cases.facts.class_names}; use --init scratch"
+        )
+
+
+def labeled_volumes(cases: Cases) -> list[LabeledVolume]:
+    """Read every labeled case into memory."""
+    read = (cases.read_labeled(name) for name in cases.labeled)
+    return [LabeledVolume(case.image, case.label) for case in read]
+
+
+def unlabeled_volumes(cases: Cases) -> list[UnlabeledVolume]:
+    """Read the image of every unlabeled case into memory."""
+    return [UnlabeledVolume(cases.read_unlabeled(name).image) for name in cases.unlabeled]
+
+
+def pseudo_labeled_volumes(cases: Cases, pseudo: PseudoLabels) -> list[UnlabeledVolume]:
+    """Read the unlabeled cases with what the generalist said about them."""
+    return [
+        UnlabeledVolume(cases.read_unlabeled(name).image, _targets(pseudo.read(name)))
+        for name in pseudo.names
+    ]
+
+
+def _targets(pseudo: PseudoLabel) -> NDArray[np.float16]:
+    """Foreground probabilities and, last, the weight of each voxel: (classes - 1 + 1, I, J, K).
+
+    The weight is the probability of the likeliest class where the answer was accepted, else 0.
+    """
+    weight = pseudo.confidence.max(axis=0) * pseudo.acceptance
+    targets: NDArray[np.float16] = np.concatenate([pseudo.confidence[1:], weight[None]])
+    return targets.astype(np.float16)

@@ -1,0 +1,258 @@
+"""`samssl preprocess`: raw volumes become cases on one grid, with the held-out labels apart."""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samssl_cli.artifacts.cases import VISIBLE, DatasetFacts, write_case
+from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.heldout import HELD_OUT, write_heldout_label
+from samssl_cli.artifacts.manifest import Plan, digest
+from samssl_cli.errors import DataError
+from samssl_cli.progress import Progress
+from samssl_cli.recipe import Recipe
+from samssl_cli.stages.preparation import prepare_image, preprocessing_facts
+from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.volumes.datasets import open_dataset
+from samssl_cli.volumes.datasets.check import check_case
+from samssl_cli.volumes.datasets.dataset import Dataset, RawCase
+from samssl_cli.volumes.datasets.roles import Roles, assign_roles, read_split
+from samssl_cli.volumes.geometry import Geometry, from_native_label
+from samssl_cli.volumes.grid import Spacing
+from samssl_cli.volumes.normalize import CtWindow, ct_window
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every worker has to know."""
+
+    dataset: Dataset
+    roles: Roles
+    max_bytes: int
+
+    def case(self, name: str) -> RawCase:
+        return next(case for case in self.dataset.cases if case.name == name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.roles.labeled + self.roles.unlabeled + self.roles.test
+
+
+def preprocess(
+    data: Path,
+    output: Path,
+    *,
+    labeled: int | Sequence[str] | None,
+    split_path: Path | None,
+    recipe: Recipe,
+    num_workers: int,
+    force: bool,
+    progress: Progress,
+) -> Path:
+    """Read a data set, check all of it, and write its cases to `output`.
+
+    Args:
+        data: a folder in the nnU-Net, MSD, UA-MT or SSL4MIS layout.
+        output: where `cases.zarr` goes.
+        labeled: how many of the listed labeled cases, or which; None for all of them.
+        split_path: a JSON file with the roles labeled, unlabeled and test; None for the layout's.
+        recipe: its section preprocess is used.
+        num_workers: processes that work at the same time.
+        force: replace an artifact of another plan.
+        progress: where to report.
+
+    Raises:
+        DataError: listing every defect of every case; nothing is written then.
+        Interrupted: after a signal; the same call resumes.
+    """
+    dataset = open_dataset(data)
+    split = None if split_path is None else read_split(split_path)
+    roles = assign_roles(dataset, labeled=labeled, split=split)
+    job = _Job(dataset, roles, max_bytes=int(recipe.preprocess.max_volume_gb * 1e9))
+    visible, heldout = _plans(job, recipe)
+    plan = Plan(
+        kind="cases",
+        stage="preprocess",
+        options=visible.options,
+        seed=0,
+        inputs={"visible": visible.fingerprint, "held-out": heldout.fingerprint},
+    )
+    for note in dataset.notes:
+        progress.note(note)
+
+    def check() -> None:
+        with _workers(num_workers) as pool:
+            _check(job, pool, progress)
+
+    def work(work: Work) -> None:
+        with _workers(num_workers) as pool:
+            _preprocess(work, job, recipe, visible, heldout, pool)
+
+    return run_stage(plan, output, work=work, force=force, progress=progress, check=check)
+
+
+def _plans(job: _Job, recipe: Recipe) -> tuple[Plan, Plan]:
+    """One plan for what training may see, one for the rest: the first is blind to the second."""
+    roles = {name: list(getattr(job.roles, name)) for name in ("labeled", "unlabeled", "test")}
+    options = {**recipe.options("preprocess"), "roles": roles}
+    described = [job.dataset.name, job.dataset.channel_names, job.dataset.class_names]
+    images = {name: job.dataset.image_digests(job.case(name)) for name in job.names}
+    inputs = {
+        "description": digest(described),
+        "images": digest(images),
+        "labels": digest(_label_digests(job, job.roles.labeled)),
+    }
+    held_out = digest(_label_digests(job, job.roles.unlabeled + job.roles.test))
+    return (
+        Plan("visible-cases", "preprocess", options, 0, inputs),
+        Plan("held-out-labels", "preprocess", options, 0, {**inputs, "held-out": held_out}),
+    )
+
+
+def _label_digests(job: _Job, names: Sequence[str]) -> dict[str, str]:
+    digests = ((name, job.dataset.label_digest(job.case(name))) for name in names)
+    return {name: digest for name, digest in digests if digest is not None}
+
+
+def _check(job: _Job, pool: Executor, progress: Progress) -> None:
+    progress.start("checking", total=len(job.names))
+    futures = [pool.submit(_problems, job, name) for name in job.names]
+    for _ in as_completed(futures):
+        progress.advance()
+    problems = [line for future in futures for line in future.result()]
+    if problems:
+        raise DataError(
+            f"{job.dataset.root}: {len(problems)} problems; nothing was written:", problems
+        )
+
+
+def _problems(job: _Job, name: str) -> list[str]:
+    return check_case(job.dataset, job.case(name), max_bytes=job.max_bytes)
+
+
+def _preprocess(
+    work: Work, job: _Job, recipe: Recipe, visible: Plan, heldout: Plan, pool: Executor
+) -> None:
+    facts = DatasetFacts(
+        name=job.dataset.name,
+        channel_names=job.dataset.channel_names,
+        class_names=job.dataset.class_names,
+        preprocessing=_preprocessing(job, recipe),
+    )
+    _ = work.draft.root  # its metadata comes first, so that a killed run is recognised
+    seen, unseen = work.draft.store(VISIBLE, visible), work.draft.store(HELD_OUT, heldout)
+    pending = [name for name in job.names if not _is_done(job, seen, unseen, name)]
+    work.progress.start("preprocessing", total=len(job.names), done=len(job.names) - len(pending))
+    futures = [
+        pool.submit(_prepare_case, job, name, facts.preprocessing, seen, unseen) for name in pending
+    ]
+    _wait(futures, work)
+    seen.close({**facts.to_json(), "roles": visible.options["roles"]})
+    unseen.close({"class_names": list(facts.class_names)})
+    work.draft.seal(facts.to_json())
+
+
+def _is_done(job: _Job, seen: Store, unseen: Store, name: str) -> bool:
+    is_held_out = name not in job.roles.labeled and job.case(name).label is not None
+    return seen.has(name) and (not is_held_out or unseen.has(name))
+
+
+def _wait(futures: Sequence[Future[None]], work: Work) -> None:
+    for future in as_completed(futures):
+        future.result()
+        work.progress.advance()
+        if work.stop.is_set:
+            for pending in futures:
+                pending.cancel()
+            work.stop.raise_if_set()
+
+
+def _prepare_case(
+    job: _Job, name: str, preprocessing: Mapping[str, Any], seen: Store, unseen: Store
+) -> None:
+    """Prepare one case in a worker process, and write it where its role allows."""
+    case = job.case(name)
+    image, grid = job.dataset.read_image(case, max_bytes=job.max_bytes)
+    prepared, geometry = prepare_image(image, grid, preprocessing)
+    label = None
+    if case.label is not None:
+        native, _ = job.dataset.read_label(case, max_bytes=job.max_bytes)
+        if name in job.roles.labeled:
+            label = from_native_label(native, geometry, len(job.dataset.class_names))
+        else:
+            write_heldout_label(unseen, name, native)
+    write_case(seen, name, image=prepared, geometry=geometry, label=label)
+
+
+def _preprocessing(job: _Job, recipe: Recipe) -> dict[str, Any]:
+    """Decide grid and intensity scale, from the images of the training cases and given labels."""
+    options = recipe.preprocess
+    is_ct = [
+        options.intensity == "ct" or (options.intensity == "auto" and name.upper() == "CT")
+        for name in job.dataset.channel_names
+    ]
+    windows = _ct_windows(job) if any(is_ct) else [None] * len(is_ct)
+    return preprocessing_facts(
+        options,
+        spacing_mm=_spacing(job, options.spacing_mm),
+        windows=[window if ct else None for window, ct in zip(windows, is_ct, strict=True)],
+    )
+
+
+def _spacing(job: _Job, wanted: str | tuple[float, float, float]) -> Spacing | None:
+    if wanted == "keep":
+        return None
+    if wanted != "median":
+        assert not isinstance(wanted, str)
+        return wanted
+    spacings = []
+    for name in job.roles.labeled + job.roles.unlabeled:
+        _, grid = job.dataset.read_image(job.case(name), max_bytes=job.max_bytes)
+        spacings.append(Geometry.of(grid).spacing_mm)
+    i, j, k = (float(value) for value in np.median(spacings, axis=0))
+    return i, j, k
+
+
+def _ct_windows(job: _Job) -> list[CtWindow | None]:
+    """One window per channel, from the foreground of the labeled cases alone."""
+    inside = []
+    for name in job.roles.labeled:
+        case = job.case(name)
+        image, _ = job.dataset.read_image(case, max_bytes=job.max_bytes)
+        label, _ = job.dataset.read_label(case, max_bytes=job.max_bytes)
+        inside.append(image[:, label > 0])
+    return [ct_window(values) for values in np.concatenate(inside, axis=1)]
+
+
+@contextmanager
+def _workers(num_workers: int) -> Iterator[Executor]:
+    """Processes, or this very process where one is enough; signals are the parent's business."""
+    if num_workers <= 1:
+        yield _Inline()
+        return
+    pool = ProcessPoolExecutor(num_workers, get_context("spawn"), _ignore_signals)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Inline(Executor):
+    """Do the work at once, here."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)

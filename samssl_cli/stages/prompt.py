@@ -1,0 +1,153 @@
+"""`samssl prompt`: the specialist predicts the unlabeled cases and says where to look."""
+
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samssl_cli.artifacts.cases import Cases
+from samssl_cli.artifacts.checkpoint import Checkpoint
+from samssl_cli.artifacts.manifest import Plan
+from samssl_cli.artifacts.prompt_set import write_prompts
+from samssl_cli.errors import StaleArtifactError
+from samssl_cli.progress import Progress
+from samssl_cli.prompts import STRATEGIES
+from samssl_cli.recipe import Prompt as PromptOptions
+from samssl_cli.recipe import Recipe
+from samssl_cli.registry import check_name, load
+from samssl_cli.stages.run import Work, run_stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+def prompt(
+    cases_path: Path,
+    checkpoint_path: Path,
+    output: Path,
+    *,
+    recipe: Recipe,
+    seed: int,
+    device: str,
+    force: bool,
+    progress: Progress,
+) -> Path:
+    """Write predictions, uncertainty and prompts for every unlabeled case to `output`.
+
+    Raises:
+        SamsslError: when the inputs, the recipe or the device cannot be used.
+        Interrupted: after a signal; the same call resumes.
+    """
+    for name in recipe.prompt.strategies:
+        check_name(STRATEGIES, name, kind="strategy")
+    cases, checkpoint = Cases(cases_path), Checkpoint(checkpoint_path)
+    check_same_classes(cases, checkpoint)
+    plan = Plan(
+        kind="prompts",
+        stage="prompt",
+        options=recipe.options("prompt"),
+        seed=seed,
+        inputs={"cases": cases.fingerprint, "specialist": checkpoint.fingerprint},
+    )
+
+    def work(work: Work) -> None:
+        _prompt(work, cases, checkpoint, recipe.prompt, seed=seed, device=device)
+
+    return run_stage(plan, output, work=work, force=force, progress=progress)
+
+
+def check_same_classes(cases: Cases, checkpoint: Checkpoint) -> None:
+    """Raise a `StaleArtifactError` when a checkpoint speaks of other channels or classes."""
+    ours, theirs = cases.facts, checkpoint.facts
+    if (ours.channel_names, ours.class_names) != (theirs.channel_names, theirs.class_names):
+        raise StaleArtifactError(
+            f"{checkpoint.path} was trained for channels {theirs.channel_names} and classes "
+            f"{theirs.class_names}; {cases.path} has {ours.channel_names} and {ours.class_names}. "
+            "Give a checkpoint trained on these cases"
+        )
+
+
+def _prompt(
+    work: Work,
+    cases: Cases,
+    checkpoint: Checkpoint,
+    options: PromptOptions,
+    *,
+    seed: int,
+    device: str,
+) -> None:
+    import numpy as np
+
+    from samssl_cli.prompts.build import build_prompts
+    from samssl_cli.stages.device import pick_device
+    from samssl_cli.stages.specialist import load_specialist
+
+    where = pick_device(device)
+    network = load_specialist(checkpoint, where)
+    strategies = [load(STRATEGIES, name, kind="strategy") for name in options.strategies]
+    store = work.draft.root
+    for name in work.each_pending(store, cases.unlabeled, "prompting"):
+        case = cases.read_unlabeled(name)
+        case_seed = zlib.crc32(f"{seed}/{name}".encode())
+        probability, uncertainty = _predict(
+            network, case.image, checkpoint, options, seed=case_seed, device=where
+        )
+        rng = np.random.default_rng(case_seed)
+        objects = build_prompts(probability, uncertainty, options, rng, strategies)
+        write_prompts(
+            store,
+            name,
+            probability=probability,
+            uncertainty=uncertainty,
+            objects=objects,
+            geometry=case.geometry,
+        )
+    _seal(work, cases)
+
+
+def _predict(
+    network: "torch.nn.Module",
+    image: "NDArray[np.float16]",
+    checkpoint: Checkpoint,
+    options: PromptOptions,
+    *,
+    seed: int,
+    device: "torch.device",
+) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
+    """The class probabilities and the uncertainty of one image."""
+    import numpy as np
+
+    from samssl_cli.inference.uncertainty import normalised_entropy, stochastic_probability
+    from samssl_cli.stages.specialist import predict_case
+
+    probability = predict_case(network, image, checkpoint, device)
+    if options.uncertainty == "entropy":
+        return probability, normalised_entropy(probability)
+    mean = stochastic_probability(
+        lambda noisy: predict_case(network, noisy, checkpoint, device),
+        network,
+        image.astype(np.float32),
+        num_passes=options.num_passes,
+        noise_std=options.input_noise_std,
+        seed=seed,
+    )
+    return probability, normalised_entropy(mean)
+
+
+def _seal(work: Work, cases: Cases) -> None:
+    from samssl_cli.artifacts.members import read_member_attributes
+
+    counts = {
+        name: read_member_attributes(work.draft.root.member(name))["num_objects"]
+        for name in cases.unlabeled
+    }
+    empty = [name for name, count in counts.items() if count == 0]
+    if empty:
+        work.progress.note(
+            f"the specialist found nothing in {len(empty)} of {len(counts)} cases, "
+            f"which get no prompts: {', '.join(empty[:5])}{' ...' if len(empty) > 5 else ''}"
+        )
+    work.draft.seal(
+        {**cases.facts.to_json(), "num_objects": sum(counts.values()), "cases_without": empty}
+    )

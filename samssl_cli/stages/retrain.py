@@ -1,0 +1,144 @@
+"""`samssl retrain`: the student, from labeled cases and pseudo-labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samssl_cli.artifacts.cases import Cases
+from samssl_cli.artifacts.checkpoint import Checkpoint
+from samssl_cli.artifacts.labels import PseudoLabels
+from samssl_cli.artifacts.manifest import Plan
+from samssl_cli.errors import StaleArtifactError
+from samssl_cli.methods import METHODS
+from samssl_cli.networks import NETWORKS
+from samssl_cli.progress import Progress
+from samssl_cli.recipe import Recipe, Retrain
+from samssl_cli.registry import check_name
+from samssl_cli.stages.run import Work, run_stage
+
+if TYPE_CHECKING:
+    from samssl_cli.methods.method import PseudoLabelTerm
+
+
+def retrain(
+    cases_path: Path,
+    pseudo_path: Path,
+    output: Path,
+    *,
+    init_path: Path | None,
+    recipe: Recipe,
+    seed: int,
+    device: str,
+    force: bool,
+    progress: Progress,
+    tensorboard: Path | None = None,
+) -> Path:
+    """Train a student on the true labels and the pseudo-labels, and write its checkpoint.
+
+    Args:
+        cases_path: `cases.zarr`.
+        pseudo_path: `pseudo.zarr`, made from the same cases.
+        output: where the checkpoint goes.
+        init_path: a checkpoint to begin with; None begins from random weights.
+        recipe: its sections network, augmentation, inference and retrain are used.
+        seed: of the weights, the patches and the noise.
+        device: where to train.
+        force: replace an artifact of another plan.
+        progress: where to report.
+        tensorboard: a directory for the curves, or None.
+
+    Raises:
+        SamsslError: when the inputs, the recipe or the device cannot be used.
+        Interrupted: after a signal; the same call resumes.
+    """
+    check_name(METHODS, recipe.retrain.method, kind="method")
+    check_name(NETWORKS, recipe.network.name, kind="network")
+    cases, pseudo = Cases(cases_path), PseudoLabels(pseudo_path)
+    init = None if init_path is None else Checkpoint(init_path)
+    _check_same_cases(cases, pseudo)
+    inputs = {"cases": cases.fingerprint, "pseudo": pseudo.fingerprint}
+    plan = Plan(
+        kind="checkpoint",
+        stage="retrain",
+        options=recipe.options("network", "augmentation", "inference", "retrain"),
+        seed=seed,
+        inputs=inputs if init is None else {**inputs, "init": init.fingerprint},
+    )
+
+    def work(work: Work) -> None:
+        _retrain(
+            work,
+            cases,
+            pseudo,
+            init,
+            recipe=recipe,
+            seed=seed,
+            device=device,
+            tensorboard=tensorboard,
+        )
+
+    return run_stage(plan, output, work=work, force=force, progress=progress)
+
+
+def _retrain(
+    work: Work,
+    cases: Cases,
+    pseudo: PseudoLabels,
+    init: Checkpoint | None,
+    *,
+    recipe: Recipe,
+    seed: int,
+    device: str,
+    tensorboard: Path | None,
+) -> None:
+    from samssl_cli.stages import fitting
+    from samssl_cli.stages.device import pick_device
+    from samssl_cli.training.batches import PatchStreams
+
+    where = pick_device(device)
+    method = fitting.build_method(
+        cases,
+        recipe,
+        recipe.retrain,
+        seed=seed,
+        device=where,
+        pseudo_term=_pseudo_term(recipe.retrain),
+        init=init,
+    )
+    streams = PatchStreams(
+        fitting.labeled_volumes(cases),
+        fitting.pseudo_labeled_volumes(cases, pseudo),
+        options=recipe.retrain,
+        augmentation=recipe.augmentation,
+        seed=seed,
+        device=where,
+    )
+    fitting.fit_and_seal(
+        work,
+        streams,
+        method,
+        cases=cases,
+        recipe=recipe,
+        options=recipe.retrain,
+        seed=seed,
+        device=where,
+        tensorboard=tensorboard,
+    )
+
+
+def _pseudo_term(options: Retrain) -> "PseudoLabelTerm":
+    from samssl_cli.methods.method import PseudoLabelTerm
+
+    return PseudoLabelTerm(
+        loss=options.sam_loss,
+        weight=options.sam_weight,
+        schedule=options.sam_schedule,
+        ramp_steps=round(options.sam_ramp_fraction * options.steps),
+    )
+
+
+def _check_same_cases(cases: Cases, pseudo: PseudoLabels) -> None:
+    if pseudo.cases_fingerprint != cases.fingerprint:
+        raise StaleArtifactError(
+            f"{pseudo.path} was made from other cases ({pseudo.cases_fingerprint[:12]}) than "
+            f"{cases.path} ({cases.fingerprint[:12]}); run `samssl sam-label` again with --force"
+        )

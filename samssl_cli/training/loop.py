@@ -1,0 +1,153 @@
+"""The training loop: the same for every method, resumable after any step."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from samssl_cli.artifacts.checkpoint import Snapshot
+from samssl_cli.errors import TrainingError
+from samssl_cli.methods.method import Method
+from samssl_cli.progress import Progress
+from samssl_cli.recipe import Training
+from samssl_cli.training.batches import PatchStreams
+from samssl_cli.training.optimization import build_optimizer, learning_rate_at
+from samssl_cli.training.state import restore, take_snapshot
+
+_MOST_BAD_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop calls back while it runs."""
+
+    save: Callable[[Snapshot], None]
+    """Keep a state to resume from."""
+    is_stopping: Callable[[], bool]
+    """Whether a signal asked to stop after this step."""
+    progress: Progress
+    on_step: Callable[[int, Mapping[str, float]], None] = field(default=lambda step, losses: None)
+    """Told the loss terms of every step, for instance for TensorBoard."""
+
+
+def fit(
+    method: Method,
+    streams: PatchStreams,
+    *,
+    options: Training,
+    seed: int,
+    device: torch.device,
+    resume: Snapshot | None,
+    hooks: Hooks,
+) -> Snapshot:
+    """Train until `options.steps` are done or a signal arrives, and give the state then.
+
+    Random draws of a step depend on the seed and the step alone; together with the snapshot that
+    makes a resumed run equal to an undisturbed one, to the last bit on a CPU.
+
+    Raises:
+        TrainingError: when the loss is not finite several steps in a row; the last state stays.
+    """
+    run = _Run(method, options, device)
+    if resume is not None:
+        run.restore(resume)
+        hooks.progress.note(f"resumed after step {resume.step}")
+    hooks.progress.start("training", total=options.steps, done=run.step)
+    while run.step < options.steps:
+        torch.manual_seed(_step_seed(seed, run.step))  # dropout and noise
+        losses = run.advance(streams)
+        hooks.progress.advance(losses)
+        hooks.on_step(run.step, losses)
+        is_last = run.step == options.steps
+        if hooks.is_stopping() and not is_last:
+            hooks.save(run.snapshot())
+            break
+        if run.step % options.checkpoint_every == 0 or is_last:
+            hooks.save(run.snapshot())
+    return run.snapshot()
+
+
+class _Run:
+    """The moving parts of one training."""
+
+    def __init__(self, method: Method, options: Training, device: torch.device) -> None:
+        self.step = 0
+        self._method, self._options, self._device = method, options, device
+        self._parameters = [p for p in method.student.parameters() if p.requires_grad]
+        self._optimizer = build_optimizer(self._parameters, options)
+        self._is_mixed = options.mixed_precision and device.type == "cuda"
+        self._half = torch.bfloat16 if _has_bfloat16(device) else torch.float16
+        self._scaler = torch.amp.GradScaler(
+            device.type, enabled=self._is_mixed and self._half == torch.float16
+        )
+        self._curves: dict[str, NDArray[np.float32]] = defaultdict(
+            lambda: np.full(options.steps, np.nan, np.float32)
+        )
+        self._bad_steps = 0
+        for module in method.modules().values():
+            module.train()
+
+    def advance(self, streams: PatchStreams) -> dict[str, float]:
+        """Take one step and give its loss terms."""
+        rate = learning_rate_at(self.step, self._options)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        batch = streams.batch(self.step)
+        with torch.autocast(self._device.type, dtype=self._half, enabled=self._is_mixed):
+            losses = self._method.forward(batch, self.step)
+        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        for name, value in values.items():
+            self._curves[name][self.step] = value
+        if self._is_finite(values):
+            self._descend(torch.stack(list(losses.values())).sum())
+            self._method.after_step(self.step)
+        self.step += 1
+        return values
+
+    def _descend(self, total: Tensor) -> None:
+        self._optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch has no types here
+        if self._options.max_gradient_norm is not None:
+            self._scaler.unscale_(self._optimizer)
+            torch.nn.utils.clip_grad_norm_(self._parameters, self._options.max_gradient_norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+
+    def _is_finite(self, values: Mapping[str, float]) -> bool:
+        """Skip a step whose loss is not finite; give up after several in a row."""
+        is_finite = bool(np.isfinite(list(values.values())).all())
+        self._bad_steps = 0 if is_finite else self._bad_steps + 1
+        if self._bad_steps >= _MOST_BAD_STEPS:
+            raise TrainingError(
+                f"the loss was not finite in {_MOST_BAD_STEPS} steps up to step {self.step} "
+                f"({values}); the last saved state is kept. Try a lower learning_rate, "
+                "or mixed_precision=false"
+            )
+        return is_finite
+
+    def snapshot(self) -> Snapshot:
+        return take_snapshot(
+            self._method.modules(),
+            self._optimizer,
+            self._scaler,
+            step=self.step,
+            curves=self._curves,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        restore(snapshot, self._method.modules(), self._optimizer, self._scaler)
+        self.step = snapshot.step
+        for name, curve in snapshot.curves.items():
+            self._curves[name][: len(curve)] = curve
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,0 +1,35 @@
+"""The optimiser and how its learning rate falls."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from samssl_cli.recipe import Training
+
+
+def build_optimizer(parameters: Iterable[nn.Parameter], options: Training) -> torch.optim.Optimizer:
+    """Build the optimiser that the recipe names."""
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=options.learning_rate,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+        )
+    return torch.optim.AdamW(
+        parameters, lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+
+
+def learning_rate_at(step: int, options: Training) -> float:
+    """The learning rate of `step`, counted from 0."""
+    done = step / options.steps
+    factor = {
+        "constant": 1.0,
+        "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+        "poly": (1 - done) ** options.poly_power,
+        "step": 0.1 ** (step // options.decay_every),
+    }[options.schedule]
+    return options.learning_rate * factor

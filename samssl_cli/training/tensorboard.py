@@ -1,0 +1,34 @@
+"""The curves for TensorBoard, for those who like to watch; the artifact has them in any case."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from samssl_cli.errors import UsageError
+
+OnStep = Callable[[int, Mapping[str, float]], None]
+
+
+@contextmanager
+def curve_writer(directory: Path | None) -> Iterator[OnStep]:
+    """Give a function that logs the loss terms of a step; it does nothing without a directory.
+
+    Raises:
+        UsageError: when a directory is given and tensorboard is not installed.
+    """
+    if directory is None:
+        yield lambda step, losses: None
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UsageError(
+            "--tensorboard needs tensorboard; install it with: pip install 'samssl[tensorboard]'"
+        ) from error
+    with SummaryWriter(str(directory)) as writer:  # type: ignore[no-untyped-call]  # has no types
+        yield lambda step, losses: _write(writer, step, losses)
+
+
+def _write(writer: object, step: int, losses: Mapping[str, float]) -> None:
+    for name, value in losses.items():
+        writer.add_scalar(f"loss/{name}", value, step)  # type: ignore[attr-defined]  # see above

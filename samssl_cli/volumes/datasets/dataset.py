@@ -1,0 +1,128 @@
+"""A raw data set as every layout is seen from outside: cases with files, channels and classes."""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samssl_cli.errors import DataError
+from samssl_cli.volumes import h5, nifti
+from samssl_cli.volumes.geometry import affines_agree
+from samssl_cli.volumes.grid import NativeGrid
+from samssl_cli.volumes.voxels import Image, Label, some
+
+CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # safe as a file name everywhere
+
+
+@dataclass(frozen=True)
+class RawCase:
+    """The files of one patient."""
+
+    name: str
+    images: tuple[Path, ...]
+    """One file per channel, or one file that holds all of them."""
+    label: Path | None
+    in_test: bool
+    """Whether the layout itself sets the case aside for testing."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder of cases that share channels and classes."""
+
+    root: Path
+    name: str
+    channel_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    """The index is the label value; 0 is the background."""
+    cases: tuple[RawCase, ...]
+    """In the order of the layout: training cases, then test cases."""
+    reader: Literal["nifti", "h5"]
+    notes: tuple[str, ...] = ()
+    """What a person should know before trusting numbers from this data set."""
+
+    def read_image(self, case: RawCase, *, max_bytes: int) -> tuple[Image, NativeGrid]:
+        """All channels as (C, I, J, K) float32 in native axes, and the grid of the first.
+
+        Raises:
+            DataError: when a file is unusable, or channels differ in number or grid.
+        """
+        read = IMAGE_READERS[self.reader]
+        volumes = [read(path, max_bytes=max_bytes) for path in case.images]
+        problems = channel_problems(self, case, volumes)
+        if problems:
+            raise DataError(f"case {case.name} cannot be used:", problems)
+        return np.concatenate([image for image, _ in volumes]), volumes[0][1]
+
+    def image_digests(self, case: RawCase) -> list[str]:
+        """One sha256 per image, blind to a label that lies in the same file."""
+        return [DIGESTS[self.reader](path, "image") for path in case.images]
+
+    def label_digest(self, case: RawCase) -> str | None:
+        """The sha256 of the label, or None without one."""
+        return None if case.label is None else DIGESTS[self.reader](case.label, "label")
+
+    def read_label(self, case: RawCase, *, max_bytes: int) -> tuple[NDArray[np.uint8], NativeGrid]:
+        """The label as (I, J, K) uint8 in native axes, and its grid.
+
+        Raises:
+            DataError: when there is no label, it is unusable, or has values that are no class.
+        """
+        if case.label is None:
+            raise DataError(f"case {case.name} has no label file; choose a labeled case")
+        label, grid = LABEL_READERS[self.reader](case.label, max_bytes=max_bytes)
+        problems = class_problems(self, case.label, label)
+        if problems:
+            raise DataError(f"case {case.name} cannot be used:", problems)
+        return label.astype(np.uint8, copy=False), grid
+
+
+def channel_problems(
+    dataset: Dataset, case: RawCase, volumes: Sequence[tuple[Image, NativeGrid]]
+) -> list[str]:
+    """What keeps the files of a case from being channels of one image."""
+    found = sum(len(image) for image, _ in volumes)
+    expected = len(dataset.channel_names)
+    problems = []
+    if found != expected:
+        problems.append(
+            f"{case.images[0]}: {found} channels, expected {expected} "
+            f"({', '.join(dataset.channel_names)}); correct the files or dataset.json"
+        )
+    for path, (_, grid) in zip(case.images[1:], volumes[1:], strict=True):
+        difference = affines_agree(volumes[0][1], grid)
+        if difference is not None:
+            problems.append(
+                f"{path}: not on the grid of {case.images[0].name}: {difference}; "
+                "register and resample the channels onto one grid"
+            )
+    return problems
+
+
+def class_problems(dataset: Dataset, path: Path, label: Label) -> list[str]:
+    """Label values that are not the index of a class."""
+    num_classes = len(dataset.class_names)
+    beyond = label[label >= num_classes]
+    if not beyond.size:
+        return []
+    return [
+        f"{path}: label values {some(beyond)} in {beyond.size} voxels, expected 0 to "
+        f"{num_classes - 1} ({', '.join(dataset.class_names)}); relabel, or list them as classes"
+    ]
+
+
+def _whole_file(path: Path, _key: str) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+DIGESTS: dict[str, Callable[[Path, str], str]] = {"nifti": _whole_file, "h5": h5.digest}
+_ImageReader = Callable[..., tuple[Image, NativeGrid]]
+_LabelReader = Callable[..., tuple[Label, NativeGrid]]
+IMAGE_READERS: dict[str, _ImageReader] = {"nifti": nifti.read_volume, "h5": h5.read_volume}
+LABEL_READERS: dict[str, _LabelReader] = {"nifti": nifti.read_label, "h5": h5.read_label}

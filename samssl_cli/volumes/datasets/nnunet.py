@@ -1,0 +1,141 @@
+"""The nnU-Net raw layout (v1, v2) and that of the Medical Segmentation Decathlon.
+
+    dataset.json                        channels, classes, file ending
+    imagesTr/CASE_0000.nii.gz           nnU-Net: one file per channel (_0000, _0001, …)
+    imagesTr/CASE.nii.gz                MSD: one file, 4-D when there are several channels
+    labelsTr/CASE.nii.gz                for labeled cases only
+    imagesTs/…, labelsTs/…              test cases; their labels are optional
+
+Source: nnU-Net documentation, "dataset_format.md"; Antonelli et al., Nature Communications 2022.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from samssl_cli.errors import DataError
+from samssl_cli.volumes.datasets.dataset import CASE_NAME, Dataset, RawCase
+from samssl_cli.volumes.datasets.description import channel_names, class_names, read_json
+from samssl_cli.volumes.nifti import SUFFIXES
+
+_CHANNEL = re.compile(r"(.+)_(\d{4})")
+
+Files = dict[str, Path]  # file name without ending -> path
+
+
+def open_nnunet(root: Path) -> Dataset:
+    """List the cases of a data set without reading a volume; ordered by name.
+
+    Raises:
+        DataError: naming every file that does not fit the layout.
+    """
+    path = root / "dataset.json"
+    description = read_json(path)
+    if isinstance(description.get("dataset"), dict):
+        raise DataError(
+            f'{path}: lists its files under "dataset"; move them to imagesTr and labelsTr instead'
+        )
+    ending = _file_ending(path, description)
+    channels = channel_names(path, description)
+    problems: list[str] = []
+    cases = [
+        case
+        for suffix in ("Tr", "Ts")
+        for case in _cases(root, suffix, ending, description, len(channels), problems)
+    ]
+    problems += _duplicates(case.name for case in cases)
+    if problems:
+        raise DataError(f"{root}: {len(problems)} problems in the data set:", problems)
+    if not cases:
+        raise DataError(f"{root}: no images *{ending} in imagesTr or imagesTs")
+    return Dataset(
+        root=root,
+        name=str(description.get("name") or root.resolve().name),
+        channel_names=channels,
+        class_names=class_names(path, description),
+        cases=tuple(cases),
+        reader="nifti",
+    )
+
+
+def _file_ending(path: Path, description: Mapping[str, Any]) -> str:
+    ending = description.get("file_ending", ".nii.gz")  # MSD does not say
+    if ending not in SUFFIXES:
+        raise DataError(
+            f'{path}: "file_ending" is {ending!r}, expected .nii.gz or .nii; convert the volumes'
+        )
+    return str(ending)
+
+
+def _cases(
+    root: Path,
+    suffix: str,
+    ending: str,
+    description: Mapping[str, Any],
+    num_channels: int,
+    problems: list[str],
+) -> list[RawCase]:
+    """The cases of imagesTr or imagesTs; adds what is wrong to `problems`."""
+    images = _files(root / f"images{suffix}", ending)
+    labels = _files(root / f"labels{suffix}", ending)
+    if "channel_names" in description or _has_channel_suffixes(images, labels):
+        found = _grouped(images, num_channels, problems)
+    else:
+        found = {name: (path,) for name, path in images.items()}
+    problems += [f"{labels[name]}: a label without an image" for name in labels.keys() - found]
+    problems += [
+        f"{paths[0]}: {name!r} is not a usable case name; rename it with letters, digits, . _ -"
+        for name, paths in found.items()
+        if not CASE_NAME.fullmatch(name)
+    ]
+    return [
+        RawCase(name, paths, labels.get(name), in_test=suffix == "Ts")
+        for name, paths in sorted(found.items())
+    ]
+
+
+def _files(folder: Path, ending: str) -> Files:
+    """Volumes of a folder by name; hidden files, such as macOS's "._" ones, are skipped."""
+    if not folder.is_dir():
+        return {}
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return {p.name.removesuffix(ending): p for p in paths if p.name.endswith(ending)}
+
+
+def _has_channel_suffixes(images: Files, labels: Files) -> bool:
+    """Whether a data set of unstated layout is nnU-Net v1: a file CASE_0000 for each label CASE.
+
+    MSD-like sets may number their cases with four digits, too (amos_0001): there, a label has
+    the name of its image.
+    """
+    return not (labels.keys() & images.keys()) and all(map(_CHANNEL.fullmatch, images))
+
+
+def _grouped(images: Files, num_channels: int, problems: list[str]) -> dict[str, tuple[Path, ...]]:
+    """The channel files of each case in order; adds missing and surplus ones to `problems`."""
+    by_case: dict[str, dict[int, Path]] = {}
+    for stem, path in images.items():
+        match = _CHANNEL.fullmatch(stem)
+        if match is None:
+            problems.append(f"{path}: no channel number; rename it to {stem}_0000")
+            continue
+        by_case.setdefault(match[1], {})[int(match[2])] = path
+    for name, files in by_case.items():
+        if sorted(files) != list(range(num_channels)):
+            numbers = ", ".join(f"_{number:04d}" for number in sorted(files))
+            problems.append(
+                f"{next(iter(files.values())).parent / name}: channel files {numbers}, expected "
+                f"_0000 to _{num_channels - 1:04d}; add the missing files or correct dataset.json"
+            )
+    return {name: tuple(files[n] for n in sorted(files)) for name, files in by_case.items()}
+
+
+def _duplicates(names: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    problems = []
+    for name in names:
+        if name in seen:
+            problems.append(f"case {name} is in imagesTr and in imagesTs; remove or rename one")
+        seen.add(name)
+    return problems

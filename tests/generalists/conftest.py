@@ -1,0 +1,69 @@
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from samssl_cli.generalists.torchvision_shim import ensure_torchvision
+
+ensure_torchvision()
+
+from segment_anything.modeling import (  # noqa: E402  (needs torchvision)
+    ImageEncoderViT,
+    MaskDecoder,
+    PromptEncoder,
+    Sam,
+    TwoWayTransformer,
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def sam() -> Any:
+    """A genuine but tiny SAM: 64 pixels, 8 x 8 tokens, windows of 3, random weights."""
+    torch.manual_seed(7)
+    model = Sam(
+        image_encoder=ImageEncoderViT(
+            img_size=64,
+            patch_size=8,
+            embed_dim=32,
+            depth=2,
+            num_heads=2,
+            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+            use_rel_pos=True,
+            window_size=3,
+            global_attn_indexes=(1,),
+        ),
+        prompt_encoder=PromptEncoder(256, (8, 8), (64, 64), mask_in_chans=16),
+        mask_decoder=MaskDecoder(
+            transformer_dim=256,
+            transformer=TwoWayTransformer(2, 256, num_heads=8, mlp_dim=64),
+        ),
+    )
+    with torch.no_grad():  # position tables start at zero: give them something to get wrong
+        for name, parameter in model.named_parameters():
+            if "pos" in name:
+                parameter.normal_(std=0.2)
+    return model.requires_grad_(False).eval()
+
+
+@pytest.fixture
+def tiny_sam(sam: Any, tmp_path: Path) -> Path:
+    """The tiny SAM as a .pth file."""
+    path = tmp_path / "tiny.pth"
+    torch.save(sam.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    """(1, 20, 14, 6) float32: a smooth random volume, different along every axis."""
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 3, 20)[:, None, None] + np.linspace(0, 1, 14)[:, None]
+    return (ramp + rng.normal(size=(1, 20, 14, 6))).astype(np.float32)

@@ -1,0 +1,50 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samssl_cli.errors import RecipeError, UsageError
+from samssl_cli.generalists import GENERALISTS
+from samssl_cli.registry import load
+
+
+@pytest.mark.parametrize("name", GENERALISTS)
+def test_every_row_loads_and_keeps_its_word(name):
+    entry = GENERALISTS[name]
+    part = load(GENERALISTS, name, kind="generalist")
+
+    assert part.needs_checkpoint is entry.needs_checkpoint
+    assert entry.summary
+    assert entry.source
+    assert all(field.description for field in part.Options.model_fields.values())
+
+
+@pytest.mark.parametrize("name", GENERALISTS)
+def test_unknown_options_are_refused(name):
+    part = load(GENERALISTS, name, kind="generalist")
+
+    with pytest.raises(RecipeError, match=r"sam_label.options is not valid:\s+- colour: Extra"):
+        part.build({"colour": "red"}, checkpoint=None, device="cpu")
+
+
+def test_sam_without_weights_says_which_files_there_are_and_where():
+    sam = load(GENERALISTS, "sam", kind="generalist")
+
+    with pytest.raises(UsageError, match=r"sam_vit_b_01ec64\.pth.*facebookresearch.*bowang-lab"):
+        sam.build({}, checkpoint=None, device="cpu")
+
+
+def test_region_growing_refuses_weights():
+    growing = load(GENERALISTS, "region-growing", kind="generalist")
+
+    with pytest.raises(UsageError, match=r"drop --checkpoint some\.pth"):
+        growing.build({}, checkpoint=Path("some.pth"), device="cpu")
+
+
+def test_reading_the_table_does_not_import_torch():
+    code = (
+        "import sys, samssl_cli.generalists, samssl_cli.generalists.checkpoint_file;"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
