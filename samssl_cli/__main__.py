@@ -1,13 +1,18 @@
-"""The `samssl` command: run the program, and turn every known problem into a line and an exit code."""
+"""The `samssl` command: run it, and turn every known problem into a line and an exit code."""
 
+import os
 import sys
+from pathlib import Path
 
 from samssl_cli.cli.console import note_error
 from samssl_cli.errors import Interrupted, SamsslError
+from samssl_cli.stages.signals import leave_on_signals
 
 
 def main() -> None:
     """Run `samssl` with the arguments of this process."""
+    leave_on_signals()  # before typer, torch and others take seconds to import
+    _open_missing_streams()
     from samssl_cli.cli import app
 
     try:
@@ -18,6 +23,13 @@ def main() -> None:
     except OSError as problem:  # a full disk, a path that cannot be written
         note_error(problem)
         sys.exit(1)
+
+
+def _open_missing_streams() -> None:
+    """Write nowhere where the caller closed stdout or stderr, as in `samssl ... >&-`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (for good)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Every knob of every stage: one pydantic section per concern, readable without torch.
 
-A recipe is a TOML file with one table per section. `samssl ... --recipe NAME|FILE` picks one of the
-recipes that ship with the package or reads a file; `--set section.key=value` changes single values.
-What a recipe does not name keeps the default written here. The sections that a stage uses are stored
-in the artifact it writes, and are part of its fingerprint.
+A recipe is a TOML file with one table per section. `samssl ... --recipe NAME|FILE` picks one of
+the recipes that ship with the package or reads a file; `--set section.key=value` changes single
+values. What a recipe does not name keeps the default written here. The sections that a stage uses
+are stored in the artifact it writes, and are part of its fingerprint.
 """
 
 import json
@@ -22,7 +22,6 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 PositiveCount = Annotated[int, Field(ge=1, strict=True)]
 Size = tuple[PositiveCount, PositiveCount, PositiveCount]
-Range = tuple[float, float]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -61,7 +60,7 @@ class Network(Section):
     name: str = Field("unet", description="a row of `samssl list networks`")
     channels: Annotated[tuple[PositiveCount, ...], Field(min_length=1, max_length=7)] = Field(
         (16, 32, 64, 128, 256),
-        description="feature maps per level, finest first; vnet reads only the first and doubles it",
+        description="feature maps per level, finest first; vnet doubles the first",
     )
     norm: Literal["instance", "batch"] = Field("instance", description="normalisation layer")
     dropout: Fraction = Field(0.0, description="dropout rate; uamt needs it above 0")
@@ -100,6 +99,12 @@ class Augmentation(Section):
     def _plane_has_two_axes(self) -> "Augmentation":
         if len(set(self.rotate90_axes)) not in (0, 2) or len(self.rotate90_axes) not in (0, 2):
             raise ValueError("rotate90_axes names two different axes, or none")
+        return self
+
+    @model_validator(mode="after")
+    def _flips_each_axis_once(self) -> "Augmentation":
+        if len(set(self.flip_axes)) < len(self.flip_axes):
+            raise ValueError("flip_axes names an axis twice")
         return self
 
 

@@ -1,8 +1,8 @@
 """Tables of exchangeable parts that can be read without importing the parts.
 
 Each room (`methods`, `networks`, `generalists`, `prompts`, `metrics`) holds one plain dict from a
-name to an `Entry`. `samssl list` and `--help` read the dict; only `load` imports the module behind a
-row, so that listing never waits for torch.
+name to an `Entry`. `samssl list` and `--help` read the dict; only `load` imports the module behind
+a row, so that listing never waits for torch.
 """
 
 import importlib

@@ -4,7 +4,8 @@
     NAME.zarr.part      the same, being written; a killed run leaves it for the next
     .NAME.zarr.lock     held by the run that writes
 
-A store is a group with a manifest in its attributes; its members are sub-groups (a case, a network's
-weights), each moved into place in one rename, with the digest of every file of its own. The manifest
-holds the digest of each member, so that a store can be checked from its first byte to its last.
+A store is a group with a manifest in its attributes; its members are sub-groups (a case, a
+network's weights), each moved into place in one rename, with the digest of every file of its own.
+The manifest holds the digest of each member, so that a store can be checked from its first byte to
+its last.
 """

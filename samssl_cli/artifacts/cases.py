@@ -1,7 +1,7 @@
 """Preprocessed cases, as training, prompting and labelling see them.
 
     cases.zarr/visible/CASE     image, geometry, and the label of a labeled case
-    cases.zarr/heldout/CASE     every other label: see `heldout.py`, which these stages cannot import
+    cases.zarr/heldout/CASE     every other label: see `heldout.py`, which they cannot import
 
 `Cases` opens `visible` as a store of its own. It has no held-out group, an `UnlabeledCase` has no
 label, and the fingerprint that later stages record does not cover the held-out labels.

@@ -1,7 +1,7 @@
 """Trained networks: their weights, the state to go on from, and the curves.
 
-Weights are stored as one array of bytes in the safetensors format: checked like every array, readable
-without running code.
+Weights are stored as one array of bytes in the safetensors format: checked like every array,
+readable without running code.
 
     checkpoint.zarr/student     tensors
     checkpoint.zarr/teacher     tensors, for methods that have one

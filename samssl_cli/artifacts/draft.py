@@ -19,10 +19,12 @@ from samssl_cli.artifacts.manifest import (
     Plan,
     current_versions,
     group_metadata,
+    is_unfinished,
     read_attributes,
     read_manifest,
 )
-from samssl_cli.artifacts.members import find_damage, member_digest, write_member
+from samssl_cli.artifacts.members import find_damage, member_digest, write_member, writing
+from samssl_cli.artifacts.store import find_all_damage
 from samssl_cli.errors import (
     ArtifactError,
     BusyArtifactError,
@@ -33,6 +35,8 @@ from samssl_cli.errors import (
 
 _PART = ".part"
 _STAGING = ".staging"
+_PROGRESS = ".progress"
+_REPLACED = ".replaced"
 
 
 class Store:
@@ -41,7 +45,6 @@ class Store:
     def __init__(self, path: Path, plan: Plan, *, staging: Path) -> None:
         """Create the group, or continue the one that a killed run left."""
         self.path, self.plan, self._staging = path, plan, staging
-        path.mkdir(parents=True, exist_ok=True)
         if not (path / METADATA).exists():
             self._write_metadata({"plan": plan.to_json()})
 
@@ -60,28 +63,34 @@ class Store:
         """Where a member lies."""
         return self.path / name
 
-    def close(self, about: Mapping[str, Any], members: Mapping[str, str] | None = None) -> None:
+    def close(self, about: Mapping[str, Any]) -> None:
         """Write the manifest: no member is added after this."""
-        found = {
+        members = {
             path.name: member_digest(path) for path in sorted(self.path.iterdir()) if path.is_dir()
         }
         manifest = Manifest(
             plan=self.plan.to_json(),
             fingerprint=self.plan.fingerprint,
             about=about,
-            members=found if members is None else members,
+            members=members,
             versions=current_versions(),
         )
         self._write_metadata(manifest.to_json())
 
+    def reopen(self) -> None:
+        """Take the manifest back: members may be written again."""
+        self._write_metadata({"plan": self.plan.to_json()})
+
     def _write_metadata(self, samssl: Mapping[str, Any]) -> None:
         unfinished = self._staging / f"{self.path.name}.{METADATA}"
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as stream:
-            stream.write(group_metadata({"samssl": samssl}))
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(self.path / METADATA)
+        with writing(self.path / METADATA):
+            unfinished.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("wb") as stream:
+                stream.write(group_metadata({"samssl": samssl}))
+                stream.flush()
+                os.fsync(stream.fileno())
+            unfinished.replace(self.path / METADATA)
 
 
 class Draft:
@@ -90,9 +99,8 @@ class Draft:
     def __init__(self, output: Path, plan: Plan) -> None:
         """Continue the `.part` beside `output`, or begin one."""
         self.output, self.plan = output, plan
-        self.path = output.with_name(output.name + _PART)
-        self.staging = output.with_name(output.name + _STAGING)
-        shutil.rmtree(self.staging, ignore_errors=True)  # of a killed run; the lock is ours
+        self.path, self.staging = _beside(output, _PART), _beside(output, _STAGING)
+        _remove(self.staging)  # of a killed run; the lock is ours
         self.is_resumed = (self.path / METADATA).exists()
 
     @cached_property
@@ -105,26 +113,40 @@ class Draft:
         return Store(self.path / name, plan, staging=self.staging)
 
     def scratch(self) -> Path:
-        """A directory for states that help a resumed run and are gone from the sealed artifact."""
-        return self.output.with_name(self.output.name + ".progress")
+        """A directory for states that help a resumed run and are gone from the sealed artifact.
+
+        The root comes first: its plan tells a later run whose states these are.
+        """
+        assert self.root.path.exists()
+        return _beside(self.output, _PROGRESS)
 
     def seal(self, about: Mapping[str, Any]) -> None:
         """Write the manifest and give the artifact its name; it is never written again."""
-        if not _is_sealed(self.path):
-            self.root.close(about)
-        shutil.rmtree(self.staging, ignore_errors=True)
-        self._publish()
-        shutil.rmtree(self.scratch(), ignore_errors=True)
+        self.root.close(about)
+        self.publish()
 
-    def _publish(self) -> None:
-        replaced = self.output.with_name(self.output.name + ".replaced")
-        shutil.rmtree(replaced, ignore_errors=True)
+    def publish(self) -> None:
+        """Give a `.part` that has its manifest the name of the artifact.
+
+        What else a run leaves is removed first, so that one killed in between is finished by the
+        next, which finds the manifest and comes here again.
+        """
+        _remove(self.staging)
+        _remove(_beside(self.output, _PROGRESS))
+        replaced = _beside(self.output, _REPLACED)
+        _remove(replaced)
         if self.output.exists():
             self.output.rename(replaced)
-        # Make compares modification times: the artifact is as new as its seal, not as its first byte.
+            _remove(replaced)
+        # Make compares modification times: an artifact is as new as its seal.
         os.utime(self.path)
         self.path.rename(self.output)
-        shutil.rmtree(replaced, ignore_errors=True)
+
+    def reopen(self) -> None:
+        """Make a damaged artifact a draft again, of which all that is whole is kept."""
+        self.output.rename(self.path)
+        self.root.reopen()
+        self.is_resumed = True
 
 
 @contextmanager
@@ -132,33 +154,27 @@ def open_draft(output: Path, plan: Plan, *, force: bool = False) -> Iterator[Dra
     """Decide what is to be done for `plan`, and hold the artifact's lock meanwhile.
 
     Yields:
-        None when `output` is up to date; otherwise the draft to work on, which has what a killed run
-        with the same fingerprint finished.
+        None when `output` is up to date; otherwise the draft to work on, which has what a killed
+        run with the same fingerprint finished.
 
     Raises:
         StaleArtifactError: when `output` or its `.part` came from another plan, without `force`.
         BusyArtifactError: when another process is writing it.
     """
-    if is_up_to_date(output, plan, force=force):
-        yield None
-        return
-    output.parent.mkdir(parents=True, exist_ok=True)
+    with writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
     with _lock(output):
-        if is_up_to_date(output, plan, force=force):  # a run that we waited behind sealed it
-            yield None
-            return
-        _discard_stale_part(output, plan, force=force)
-        yield Draft(output, plan)
+        yield _prepare(output, plan, force=force)
 
 
 def is_up_to_date(output: Path, plan: Plan, *, force: bool = False) -> bool:
-    """Whether `output` is what `plan` would give.
+    """Whether `output` is what `plan` would give; with `force`, it is also read to its last byte.
 
     Raises:
         StaleArtifactError: when it is a complete artifact of another plan, without `force`.
         ArtifactError: when it is something else.
     """
-    if not output.exists():
+    if not _exists(output):
         return False
     try:
         manifest = read_manifest(output)
@@ -166,44 +182,72 @@ def is_up_to_date(output: Path, plan: Plan, *, force: bool = False) -> bool:
         raise ArtifactError(
             f"{output}: exists and is no artifact of samssl; name another output"
         ) from error
-    except DamagedArtifactError:
+    except (DamagedArtifactError, StaleArtifactError):
         if force:
             return False
         raise
     if manifest.fingerprint == plan.fingerprint:
-        return True
+        return not (force and find_all_damage(output))
     if not force:
         raise StaleArtifactError(_stale(output, manifest.plan, plan.to_json()))
     return False
 
 
+def refuse_if_busy(output: Path) -> None:
+    """Raise a `BusyArtifactError` when another process is writing `output`; write nothing."""
+    if _lock_path(output).exists():
+        with _lock(output):
+            pass
+
+
+def _prepare(output: Path, plan: Plan, *, force: bool) -> Draft | None:
+    """What `open_draft` yields, once the lock is held."""
+    if is_up_to_date(output, plan, force=force):
+        return None
+    _discard_stale_part(output, plan, force=force)
+    draft = Draft(output, plan)
+    if draft.is_resumed and not is_unfinished(read_attributes(draft.path)):
+        draft.publish()  # the run before was killed when only the new name was missing
+        return None
+    if force and not draft.is_resumed and _is_of_plan(output, plan):
+        draft.reopen()
+    return draft
+
+
+def _is_of_plan(output: Path, plan: Plan) -> bool:
+    try:
+        return read_manifest(output).fingerprint == plan.fingerprint
+    except ArtifactError:
+        return False
+
+
 def _discard_stale_part(output: Path, plan: Plan, *, force: bool) -> None:
-    part = output.with_name(output.name + _PART)
-    if not part.exists():
+    """Remove what an unfinished run left, unless it is a run of `plan`."""
+    part = _beside(output, _PART)
+    if not _exists(part):
+        _remove(_beside(output, _PROGRESS))
         return
+    if not (part / METADATA).exists() and not _is_empty(part):
+        raise ArtifactError(f"{part}: exists and is no artifact of samssl; name another output")
     found = _part_plan(part)
     if found == plan.to_json():
         return
-    if found is not None and not force:
-        raise StaleArtifactError(_stale(part, found, plan.to_json()))
-    shutil.rmtree(part)
-    shutil.rmtree(output.with_name(output.name + ".progress"), ignore_errors=True)
+    if not force and not _is_empty(part):
+        raise StaleArtifactError(_stale(part, found or {}, plan.to_json()))
+    _remove(_beside(output, _PROGRESS))
+    _remove(part)
 
 
 def _part_plan(part: Path) -> dict[str, Any] | None:
-    """The plan of an unfinished artifact; None when it was killed before it wrote one."""
+    """The plan of an unfinished artifact; None when it has none that can be read."""
     try:
-        stored = read_attributes(part)["samssl"]
-    except (ArtifactError, KeyError):
+        attributes = read_attributes(part)
+        if is_unfinished(attributes):
+            plan: dict[str, Any] = attributes["samssl"]["plan"]
+            return plan
+        return dict(read_manifest(part).plan)
+    except ArtifactError:
         return None
-    if "plan" in stored:
-        plan: dict[str, Any] = stored["plan"]
-        return plan
-    return {key: stored[key] for key in ("kind", "schema", "stage", "options", "seed", "inputs")}
-
-
-def _is_sealed(part: Path) -> bool:
-    return "manifest_sha256" in read_attributes(part)["samssl"]
 
 
 def _stale(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -236,7 +280,7 @@ def _short(value: Any) -> str:
 def _lock(output: Path) -> Iterator[None]:
     """Hold the artifact, or fail at once and say who does."""
     owner = output.with_name(f".{output.name}.owner")
-    lock = FileLock(output.with_name(f".{output.name}.lock"))
+    lock = FileLock(_lock_path(output))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -250,3 +294,27 @@ def _lock(output: Path) -> Iterator[None]:
     finally:
         owner.unlink(missing_ok=True)
         lock.release()
+
+
+def _lock_path(output: Path) -> Path:
+    return output.with_name(f".{output.name}.lock")
+
+
+def _beside(output: Path, suffix: str) -> Path:
+    return output.with_name(output.name + suffix)
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or path.is_symlink()  # a link to nothing is something, too
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _remove(path: Path) -> None:
+    """Remove a directory of ours, if it is there; a link to one is removed, not followed."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)

@@ -23,7 +23,7 @@ class PseudoLabel:
     acceptance: NDArray[np.uint8]
     """(I, J, K): 1 where `retrain` may learn from it, 0 where the answer was rejected."""
     objects: list[dict[str, Any]]
-    """One record per object: class, component, predicted IoU, agreement, whether it was accepted."""
+    """One record per object: class, component, predicted IoU, agreement, and the verdict."""
     geometry: Geometry
 
 
@@ -53,7 +53,7 @@ class PseudoLabels:
 
 def write_pseudo_label(store: Store, name: str, pseudo: PseudoLabel) -> None:
     """Write the pseudo-label of one case."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "label": pseudo.label,
         "confidence": pseudo.confidence,
         "acceptance": pseudo.acceptance,

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from samssl_cli.errors import DamagedArtifactError, MissingArtifactError
+from samssl_cli.errors import DamagedArtifactError, MissingArtifactError, StaleArtifactError
 
 Kind = Literal[
     "cases", "visible-cases", "held-out-labels", "checkpoint", "prompts", "labels", "scores"
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 that two runs share if and only if they are meant to give the same artifact."""
+        """The sha256 that two runs share if and only if they mean to give the same artifact."""
         return digest(self.to_json())
 
 
@@ -122,8 +122,7 @@ def read_attributes(store: Path) -> dict[str, Any]:
         DamagedArtifactError: when its metadata cannot be read.
     """
     try:
-        document = json.loads((store / METADATA).read_bytes())
-        attributes: dict[str, Any] = document["attributes"]
+        attributes = dict(json.loads((store / METADATA).read_bytes())["attributes"])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingArtifactError(_missing(store)) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -133,19 +132,25 @@ def read_attributes(store: Path) -> dict[str, Any]:
     return attributes
 
 
+def is_unfinished(attributes: Mapping[str, Any]) -> bool:
+    """Whether the attributes are those of a draft: a plan, and no manifest yet."""
+    samssl = attributes.get("samssl")
+    return isinstance(samssl, dict) and set(samssl) == {"plan"}
+
+
 def read_manifest(store: Path, *kinds: Kind) -> Manifest:
     """Read the manifest of a sealed store, and check that it is of one of `kinds` (any, if none).
 
     Raises:
         MissingArtifactError: when nothing is there, or another kind of artifact.
         DamagedArtifactError: when the manifest is not the one that was written.
+        StaleArtifactError: when it has the layout of another version of samssl.
     """
-    stored = dict(read_attributes(store).get("samssl") or {})
-    if "manifest_sha256" not in stored:
-        raise MissingArtifactError(f"{store}: is a Zarr group, but not an artifact of samssl")
-    if stored.pop("manifest_sha256") != digest(stored):
-        raise DamagedArtifactError(
-            f"{store}: its manifest is not the one that was written; make it again with --force"
+    stored = _read_stored(store)
+    if stored["schema"] != SCHEMA:
+        raise StaleArtifactError(
+            f"{store}: has layout {stored['schema']}, this samssl reads {SCHEMA}; "
+            "CHANGELOG.md names the stage to run again with --force"
         )
     if kinds and stored["kind"] not in kinds:
         expected = " or ".join(kinds)
@@ -161,6 +166,27 @@ def read_manifest(store: Path, *kinds: Kind) -> Manifest:
         members=stored["members"],
         versions=stored["versions"],
     )
+
+
+def _read_stored(store: Path) -> dict[str, Any]:
+    """The manifest's values, once every byte of its file is known to be as it was written."""
+    attributes = read_attributes(store)
+    if "samssl" not in attributes:
+        raise MissingArtifactError(f"{store}: is a Zarr group, but not an artifact of samssl")
+    if is_unfinished(attributes):
+        raise MissingArtifactError(f"{store}: is not finished; run the stage that writes it again")
+    try:
+        stored = dict(attributes["samssl"])
+        is_as_written = (store / METADATA).read_bytes() == group_metadata(attributes)
+        is_as_written &= stored.pop("manifest_sha256") == digest(stored)
+    except (KeyError, TypeError, ValueError):
+        stored, is_as_written = {}, False
+    if not is_as_written:
+        raise DamagedArtifactError(
+            f"{store / METADATA}: the manifest is not the one that was written; "
+            "run the stage that made it again with --force"
+        )
+    return stored
 
 
 def _missing(store: Path) -> str:

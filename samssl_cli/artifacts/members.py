@@ -1,9 +1,9 @@
 """Sub-groups of arrays that are written whole, moved into place, and checked when they are read."""
 
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from samssl_cli.artifacts.manifest import METADATA, file_digest, group_metadata, read_attributes
-from samssl_cli.errors import DamagedArtifactError
+from samssl_cli.artifacts.manifest import (
+    METADATA,
+    digest,
+    file_digest,
+    group_metadata,
+    read_attributes,
+)
+from samssl_cli.errors import ArtifactError, DamagedArtifactError
 
 _LARGEST_CHUNK = 32 * 2**20  # decoded bytes; up to here one chunk reads faster than several
 _CHUNK_SIDE = 64
@@ -40,26 +46,34 @@ def write_member(
         arrays: name to array.
         attributes: JSON values without NaN.
         staging: a directory on the same file system, beside the store, for the unfinished group.
-    """
-    import zarr
 
+    Raises:
+        ArtifactError: when the disk is full, or cannot be written for another reason.
+    """
     # The process id keeps a worker that outlived a killed run away from ours.
     unfinished = staging / f"{target.name}.{os.getpid()}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    group = zarr.open_group(unfinished, mode="w", zarr_format=3)
-    for name, array in arrays.items():
-        _write_array(group, name, array)
-    files = {path.relative_to(unfinished).as_posix(): path for path in _files(unfinished)}
-    digests = {name: file_digest(path) for name, path in sorted(files.items()) if name != METADATA}
-    done = {"attributes": dict(attributes), "files": digests, "done": True}
-    (unfinished / METADATA).write_bytes(group_metadata({"samssl_member": done}))
-    _sync(unfinished)
-    if target.exists():
-        shutil.rmtree(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.rename(target)
-    _sync_directory(target.parent)
+    with writing(target):
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        _write_group(unfinished, arrays, attributes)
+        _sync(unfinished)
+        if target.exists():
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.rename(target)
+        _sync_directory(target.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say what could not be written, and why, when the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(
+            f"{path}: cannot be written: {error} ({_free_space(path)}); what is done is kept: "
+            "make room, or correct the permissions, and run the same command again"
+        ) from error
 
 
 def read_member(path: Path, expected_digest: str | None = None) -> Member:
@@ -72,17 +86,21 @@ def read_member(path: Path, expected_digest: str | None = None) -> Member:
 
     problems = find_damage(path, expected_digest)
     if problems:
-        raise DamagedArtifactError(
-            "\n  - ".join([f"{path}: is damaged; make the artifact again:", *problems])
-        )
+        raise damaged(path, problems)
     names = sorted({name.split("/")[0] for name in _done(path)["files"]})
     group = zarr.open_group(path, mode="r")
     arrays = {name: np.asarray(group[name][...]) for name in names}  # type: ignore[index]  # arrays
     return Member(_done(path)["attributes"], arrays)
 
 
+def damaged(path: Path, problems: Sequence[str]) -> DamagedArtifactError:
+    """The error that lists what is damaged, with the cure."""
+    cure = "run the stage that made it again with --force; it keeps what is whole"
+    return DamagedArtifactError("\n  - ".join([f"{path}: is damaged; {cure}:", *problems]))
+
+
 def read_member_attributes(path: Path) -> dict[str, Any]:
-    """Read the attributes alone."""
+    """Read the attributes alone, of a member that is known to be whole."""
     attributes: dict[str, Any] = _done(path)["attributes"]
     return attributes
 
@@ -93,25 +111,50 @@ def member_digest(path: Path) -> str:
 
 
 def find_damage(path: Path, expected_digest: str | None = None) -> list[str]:
-    """Compare a member with what was written; one line for each file that differs."""
+    """Compare a member with what was written; one line for each file that differs.
+
+    Without `expected_digest`, as in a draft, the metadata vouches for itself.
+    """
+    metadata = path / METADATA
+    if not metadata.is_file():
+        return [f"{metadata if path.is_dir() else path}: missing"]
+    if expected_digest not in (None, member_digest(path)):
+        return [f"{metadata}: changed since it was sealed"]
     try:
-        if expected_digest not in (None, member_digest(path)):
-            return [f"{path / METADATA}: changed since it was sealed"]
-        files = _done(path)["files"]
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        return [f"{path / METADATA}: {error}"]
-    return [line for name, digest in files.items() for line in _compare(path / name, digest)]
+        done = dict(_done(path))
+        is_whole = done.pop("sha256") == digest(done)
+        files: dict[str, str] = done["files"]
+    except (ArtifactError, KeyError, TypeError, ValueError):
+        is_whole, files = False, {}
+    if not is_whole:
+        return [f"{metadata}: changed since it was written"]
+    return [line for name, known in files.items() for line in _compare(path / name, known)]
 
 
-def _compare(path: Path, digest: str) -> list[str]:
+def _compare(path: Path, known: str) -> list[str]:
     if not path.is_file():
         return [f"{path}: missing"]
-    return [] if file_digest(path) == digest else [f"{path}: changed since it was written"]
+    return [] if file_digest(path) == known else [f"{path}: changed since it was written"]
 
 
 def _done(path: Path) -> dict[str, Any]:
     done: dict[str, Any] = read_attributes(path)["samssl_member"]
     return done
+
+
+def _write_group(
+    directory: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]
+) -> None:
+    import zarr
+
+    group = zarr.open_group(directory, mode="w", zarr_format=3)
+    for name, array in arrays.items():
+        _write_array(group, name, array)
+    files = {path.relative_to(directory).as_posix(): path for path in _files(directory)}
+    digests = {name: file_digest(path) for name, path in sorted(files.items()) if name != METADATA}
+    done = {"attributes": dict(attributes), "files": digests}
+    metadata = group_metadata({"samssl_member": {**done, "sha256": digest(done)}})
+    (directory / METADATA).write_bytes(metadata)
 
 
 def _write_array(group: Any, name: str, array: NDArray[Any]) -> None:
@@ -142,10 +185,13 @@ def _files(directory: Path) -> Iterator[Path]:
 
 def _sync(directory: Path) -> None:
     """Bring files and directory entries to the disk before a rename makes them count."""
-    for path in _files(directory):
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-    _sync_directory(directory)
+    for path in (*directory.rglob("*"), directory):
+        _sync_directory(path) if path.is_dir() else _sync_file(path)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _sync_directory(directory: Path) -> None:
@@ -154,3 +200,8 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _free_space(path: Path) -> str:
+    there = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
+    return f"{shutil.disk_usage(there).free / 1e6:.1f} MB free on its disk"

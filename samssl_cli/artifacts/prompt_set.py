@@ -1,4 +1,4 @@
-"""What the specialist says about the unlabeled cases: its predictions, and the prompts made of them."""
+"""What the specialist says of the unlabeled cases: its predictions, and the prompts from them."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
 """The scores of one checkpoint or label artifact, with the predictions that were scored.
 
 scores.zarr/values          value (rows, cases, classes, metrics), missed and spurious
-scores.zarr/cases.CASE      the cleaned prediction in the native grid, and its row of values
+scores.zarr/case.CASE       the cleaned prediction in the native grid, and its row of values
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,9 @@ from samssl_cli.volumes.grid import NativeGrid
 
 _PREFIX = "case."
 
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Row name (how the prediction was cleaned) to one record per foreground class."""
+
 
 @dataclass(frozen=True)
 class CaseScores:
@@ -26,8 +29,7 @@ class CaseScores:
     prediction: NDArray[np.uint8]
     """(I, J, K), native."""
     grid: NativeGrid
-    rows: Mapping[str, Sequence[Mapping[str, Any]]]
-    """Row name (how the prediction was cleaned) to one record per foreground class."""
+    rows: Rows
 
 
 class Scores:
@@ -41,6 +43,11 @@ class Scores:
         self.names = tuple(
             name.removeprefix(_PREFIX) for name in self._store.names if name.startswith(_PREFIX)
         )
+
+    def rows(self, name: str) -> Rows:
+        """Read the values of one case, without its prediction."""
+        rows: Rows = self._store.attributes(_PREFIX + name)["rows"]
+        return rows
 
     def read(self, name: str) -> CaseScores:
         """Read one case."""

@@ -4,9 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from samssl_cli.artifacts.manifest import Kind, Manifest, read_manifest
-from samssl_cli.artifacts.members import Member, read_member, read_member_attributes
-from samssl_cli.errors import MissingArtifactError
+from samssl_cli.artifacts.manifest import (
+    METADATA,
+    Kind,
+    Manifest,
+    read_attributes,
+    read_manifest,
+)
+from samssl_cli.artifacts.members import (
+    Member,
+    damaged,
+    find_damage,
+    member_digest,
+    read_member,
+    read_member_attributes,
+)
+from samssl_cli.errors import ArtifactError, DamagedArtifactError, MissingArtifactError
 
 
 class SealedStore:
@@ -49,5 +62,43 @@ class SealedStore:
         return read_member(self.path / name, self.manifest.members[name])
 
     def attributes(self, name: str) -> dict[str, Any]:
-        """Read the attributes of one member alone."""
-        return read_member_attributes(self.path / name)
+        """Read the attributes of one member alone, checking their bytes.
+
+        Raises:
+            DamagedArtifactError: when they are not those that were written.
+        """
+        path = self.path / name
+        if member_digest(path) != self.manifest.members[name]:
+            raise damaged(path, [f"{path / METADATA}: changed since it was sealed"])
+        return read_member_attributes(path)
+
+
+def all_members(store: Path) -> list[tuple[Path, str]]:
+    """Every member of a store, and of the stores in it, with the digest in the manifest.
+
+    Raises:
+        DamagedArtifactError: when the manifest of `store` itself is damaged.
+    """
+    found = []
+    for name, digest in read_manifest(store).members.items():
+        path = store / name
+        found += all_members(path) if _is_whole_store(path, digest) else [(path, digest)]
+    return found
+
+
+def find_all_damage(store: Path) -> list[str]:
+    """Read every byte of a store; one line for each file that is not as it was written."""
+    try:
+        members = all_members(store)
+    except DamagedArtifactError as error:
+        return [str(error)]
+    return [line for path, digest in members for line in find_damage(path, digest)]
+
+
+def _is_whole_store(path: Path, digest: str) -> bool:
+    """Whether a member is a store of its own; a damaged one is told as a member is."""
+    try:
+        is_store = "samssl" in read_attributes(path)
+    except ArtifactError:
+        return False
+    return is_store and member_digest(path) == digest

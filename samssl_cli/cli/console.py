@@ -1,15 +1,17 @@
 """What people see: bars on a terminal, plain lines in a log; all of it on stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+    from rich.table import Table
 
 _SECONDS_BETWEEN_LINES = 30.0
+_WIDTH_OF_A_LOG = 120
 
 
 class TerminalProgress:
@@ -75,8 +77,21 @@ def note_error(problem: BaseException) -> None:
 
 def say(result: object) -> None:
     """Put a result on stdout: a path, or one JSON document."""
-    with suppress(BrokenPipeError):
+    try:
         sys.stdout.write(f"{result}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as `head` does; nor flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def show_table(table: "Table") -> None:
+    """Show a table on stderr, in a log as wide as it is."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH_OF_A_LOG)
+    console.print(table)
 
 
 def _line(message: str) -> None:

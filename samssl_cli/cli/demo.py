@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from samssl_cli.cli.console import say
+from samssl_cli.cli.console import say, show_table
 
 _STEPS = 200
 
@@ -21,8 +21,6 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="of the phantoms and of the training")] = 0,
 ) -> None:
     """Run the whole loop on a small phantom data set, on the CPU, in minutes."""
-    from rich.console import Console
-
     from samssl_cli.artifacts.scores import Scores
     from samssl_cli.cli.app import app
     from samssl_cli.report.scores_table import score_table
@@ -31,10 +29,9 @@ def demo(
     for command in demo_commands(directory, steps=steps, seed=seed):
         sys.stderr.write(f"\n$ samssl {shlex.join(command)}\n")
         app(command, standalone_mode=False)
-    console = Console(stderr=True)
     for name in ("supervised", "specialist", "student"):
         scores = Scores(directory / f"{name}-scores.zarr")
-        console.print(score_table(scores, title=f"{name} on {len(scores.names)} test cases"))
+        show_table(score_table(scores, title=f"{name} on {len(scores.names)} test cases"))
     say(directory)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from samssl_cli.cli import options as opt
-from samssl_cli.cli.console import TerminalProgress, say
+from samssl_cli.cli.console import TerminalProgress, say, show_table
 
 
 def evaluate(
@@ -32,8 +32,6 @@ def evaluate(
     force: opt.Force = False,
 ) -> None:
     """Score predictions against the held-out references, in mm on the native grid."""
-    from rich.console import Console
-
     from samssl_cli.artifacts.scores import Scores
     from samssl_cli.report.scores_table import as_json as scores_as_json
     from samssl_cli.report.scores_table import score_table
@@ -52,7 +50,7 @@ def evaluate(
             progress=progress,
         )
     scores = Scores(path)
-    Console(stderr=True, width=None).print(score_table(scores, title=f"{what} on {cases}"))
+    show_table(score_table(scores, title=f"{what} on {cases}"))
     say(_json(scores_as_json(scores)) if as_json else path)
 
 

@@ -24,7 +24,9 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N o
 Force = Annotated[
     bool,
     typer.Option(
-        "--force", help="replace an artifact made from other inputs or options; never a current one"
+        "--force",
+        help="replace an artifact made from other inputs or options, or a damaged one; "
+        "never one that is current and whole",
     ),
 ]
 Steps = Annotated[

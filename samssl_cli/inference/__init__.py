@@ -1,0 +1,1 @@
+"""Trained networks at work: whole volumes, and how sure they are."""

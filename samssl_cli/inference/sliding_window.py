@@ -1,7 +1,7 @@
 """Predict a whole volume with windows of the size that the network was trained on.
 
-A network trained on patches over-segments when it is run on a whole volume at once: the same weights
-gave 61 Dice on whole volumes and 73 with windows of the training size (Left Atrium at half
+A network trained on patches over-segments when it is run on a whole volume at once: the same
+weights gave 61 Dice on whole volumes and 73 with windows of the training size (Left Atrium at half
 resolution, one label). The window is therefore not a choice of the user.
 """
 
@@ -34,7 +34,7 @@ def predict_probability(
         device: where the windows are computed; the result is collected on the CPU.
 
     Returns:
-        (classes, I, J, K) in 0–1, summing to 1 over the classes.
+        (classes, I, J, K) in 0-1, summing to 1 over the classes.
     """
     with torch.inference_mode():
         probability = sliding_window_inference(

@@ -59,4 +59,5 @@ def stochastic_probability(
     finally:
         for layer in dropout:
             layer.eval()
-    return total / num_passes
+    mean: NDArray[np.float32] = total / np.float32(num_passes)
+    return mean

@@ -22,8 +22,8 @@ class MeanTeacher(Method):
     Shapes: images (B, C, I, J, K) float32; labels (B_l, I, J, K) int64; losses are scalars.
     Source: Tarvainen & Valpola, NeurIPS 2017, arXiv:1703.01780, sec. 2.
     Differs: consistency on the unlabeled patches only and input noise on the teacher only, as in
-    UA-MT (Yu et al., MICCAI 2019); with `teacher_input = "plain"` the teacher sees the patch without
-    the student's intensity changes.
+    UA-MT (Yu et al., MICCAI 2019); with `teacher_input = "plain"` the teacher sees the patch
+    without the student's intensity changes.
     """
 
     class Options(Section):
@@ -80,15 +80,14 @@ class MeanTeacher(Method):
 
     def noisy(self, image: Tensor) -> Tensor:
         """Add Gaussian noise, cut at two standard deviations as in UA-MT."""
-        std = self.options.noise_std
+        std: float = self.options.noise_std
         return image + (torch.randn_like(image) * std).clamp(-2 * std, 2 * std)
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
         """Move the teacher: decay = min(1 - 1 / (step + 1), ema_decay), so that it starts fast."""
         decay = min(1 - 1 / (step + 1), self.options.ema_decay)
-        pairs = zip(self.teacher.parameters(), self.student.parameters(), strict=True)
-        for old, new in pairs:
-            old.lerp_(new, 1 - decay)
-        for old, new in zip(self.teacher.buffers(), self.student.buffers(), strict=True):
-            old.copy_(new)
+        # The running statistics of a batch normalisation are the teacher's own, from its forwards.
+        weights = zip(self.teacher.parameters(), self.student.parameters(), strict=True)
+        for weight, new in weights:
+            weight.lerp_(new, 1 - decay)

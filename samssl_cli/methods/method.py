@@ -19,7 +19,7 @@ class PseudoLabel:
     probability: Tensor
     """(B_u, classes, I, J, K) float32, summing to 1 over the classes."""
     confidence: Tensor
-    """(B_u, I, J, K) float32 in 0–1: 0 where the answer was rejected."""
+    """(B_u, I, J, K) float32 in 0-1: 0 where the answer was rejected."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class Method:
 
     total = supervised(student(x_l), y_l) + consistency(...) + w_sam(step) * pseudo(student(x_u), q)
 
-    A subclass adds `consistency`, extra networks in `modules`, and `after_step`. The pseudo-label term
-    is there only in `retrain`, where the batch carries a generalist's answer q with its confidence.
+    A subclass adds `consistency`, extra networks in `modules`, and `after_step`. The pseudo-label
+    term is there only in `retrain`, where the batch carries a generalist's answer q with its
+    confidence.
     """
 
     class Options(Section):
@@ -107,7 +108,8 @@ class Method:
         logits = self.student(images).float()  # (B, classes, I, J, K)
         labeled, unlabeled = logits[:num_labeled], logits[num_labeled:]
         losses = {"supervised": dice_ce(labeled, one_hot(batch.label, logits.shape[1]))}
-        losses |= self.consistency(batch, unlabeled, step)
+        if len(unlabeled):  # a mean over no patch at all would not be a number
+            losses |= self.consistency(batch, unlabeled, step)
         if batch.pseudo is not None:
             losses["sam"] = self._pseudo_loss(unlabeled, batch.pseudo, step)
         return losses

@@ -15,8 +15,10 @@ def sigmoid_ramp_up(step: int, ramp_steps: int) -> float:
 
 
 def sigmoid_ramp_down(step: int, ramp_steps: int) -> float:
-    """Fall from 1 at step 0 to exp(-5) at `ramp_steps`, and stay there: the ramp-up reversed in time.
+    """Fall from 1 at step 0 to exp(-5) at `ramp_steps`, and stay there: the ramp-up in reverse.
 
     Source: SemiSAM (Zhang et al., 2023, arXiv:2312.06316), the weight of the generalist's term.
     """
+    if ramp_steps <= 0:
+        return math.exp(-5)
     return sigmoid_ramp_up(max(ramp_steps - step, 0), ramp_steps)

@@ -54,10 +54,10 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
 
     def entropy(self, image: Tensor) -> Tensor:
         """Predictive entropy (B, I, J, K) in nats of the mean over the stochastic passes."""
-        total = self.teacher(self.noisy(image)).float().softmax(dim=1)
+        total: Tensor = self.teacher(self.noisy(image)).float().softmax(dim=1)
         for _ in range(self.options.num_passes - 1):
             total += self.teacher(self.noisy(image)).float().softmax(dim=1)
-        mean = total / self.options.num_passes
+        mean = total / int(self.options.num_passes)
         return -(mean * mean.clamp_min(1e-6).log()).sum(dim=1)
 
 

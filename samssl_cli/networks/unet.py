@@ -3,6 +3,7 @@
 from monai.networks.nets.unet import UNet
 from torch import nn
 
+from samssl_cli.errors import RecipeError
 from samssl_cli.recipe import Network
 
 _NORM = {"instance": ("instance", {"affine": True}), "batch": ("batch", {})}
@@ -13,7 +14,15 @@ def unet(options: Network, *, in_channels: int, num_classes: int) -> nn.Module:
 
     Shapes: (B, in_channels, I, J, K) float32 to logits (B, num_classes, I, J, K).
     Source: Kerfoot et al., STACOM 2018, doi:10.1007/978-3-030-12029-0_40; MONAI `UNet`.
+
+    Raises:
+        RecipeError: when `channels` has less than two levels.
     """
+    if len(options.channels) < 2:
+        raise RecipeError(
+            f"network.channels = {list(options.channels)}: unet needs two levels or more, "
+            "for instance [16, 32]"
+        )
     network: nn.Module = UNet(
         spatial_dims=3,
         in_channels=in_channels,

@@ -56,9 +56,10 @@ def vnet(options: Network, *, in_channels: int, num_classes: int) -> nn.Module:
     Shapes: (B, in_channels, I, J, K) float32 to logits (B, num_classes, I, J, K); I, J, K are
     multiples of 16.
     Source: Milletari et al., 3DV 2016, arXiv:1606.04797; the blocks are MONAI's.
-    Differs: several channels are mixed into one by a learned 1x1x1 convolution before the stem, whose
-    skip connection repeats its input; instance normalisation can replace batch normalisation; dropout
-    acts on the two coarsest levels alone, as in the V-Net of UA-MT (Yu et al., MICCAI 2019).
+    Differs: several channels are mixed into one by a learned 1x1x1 convolution before the stem,
+    whose skip connection repeats its input; instance normalisation can replace batch
+    normalisation; dropout acts on the two coarsest levels alone, as in the V-Net of UA-MT (Yu et
+    al., MICCAI 2019).
     """
     network = _VNet(in_channels, num_classes, options.channels[0], options.dropout)
     if options.norm == "instance":

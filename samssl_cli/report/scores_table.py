@@ -85,7 +85,7 @@ def as_json(scores: Scores) -> dict[str, Any]:
 
 def _records(scores: Scores) -> Iterator[tuple[str, str, str, ClassScore]]:
     names = scores.about["class_names"]
-    read = {case: scores.read(case).rows for case in scores.names}
+    read = {case: scores.rows(case) for case in scores.names}
     for row in scores.about["rows"]:
         for case, rows in read.items():
             for record in rows[row]:
@@ -93,7 +93,7 @@ def _records(scores: Scores) -> Iterator[tuple[str, str, str, ClassScore]]:
 
 
 def _summary(scores: Scores, row: str) -> Summary:
-    cases = [scores.read(case).rows[row] for case in scores.names]
+    cases = [scores.rows(case)[row] for case in scores.names]
     return summarise([[ClassScore(**record) for record in records] for records in cases])
 
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 def pick_device(wanted: str) -> "torch.device":
     """Turn `auto`, `cpu`, `cuda`, `cuda:N` or `mps` into a device that exists.
 
-    `auto` takes the first CUDA device, or else the CPU (never MPS, which lacks 3D operators). On a CPU
-    the number of threads is that of the cores this process may use, so that jobs that share a machine
-    by affinity (Slurm, taskset) do not crowd each other; OMP_NUM_THREADS overrides it.
+    `auto` takes the first CUDA device, or else the CPU (never MPS, which lacks 3D operators). On a
+    CPU the number of threads is that of the cores this process may use, so that jobs that share a
+    machine by affinity (Slurm, taskset) do not crowd each other; OMP_NUM_THREADS overrides it.
 
     Raises:
         DeviceError: when the device is unknown or not there.

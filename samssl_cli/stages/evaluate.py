@@ -97,9 +97,14 @@ def evaluate(
 
     run_stage(plan, output, work=work, force=force, progress=progress)
     scores = Scores(output)
-    write_csv(scores, output.with_suffix(".csv"))
-    write_json(scores, output.with_suffix(".json"))
+    write_csv(scores, _beside(output, ".csv"))
+    write_json(scores, _beside(output, ".json"))
     return output
+
+
+def _beside(output: Path, ending: str) -> Path:
+    """scores.zarr to scores.csv; a name without .zarr keeps all of its dots."""
+    return output.with_name(output.name.removesuffix(".zarr") + ending)
 
 
 def _members(names: Sequence[str]) -> list[str]:

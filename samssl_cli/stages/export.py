@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Source = tuple[tuple[str, ...], Callable[[str], Labelled]]
 
 
-def export(artifact: Path, to: Path, *, progress: Progress) -> list[Path]:
+def export(artifact: Path, to: Path, *, force: bool, progress: Progress) -> list[Path]:
     """Write one `CASE.nii.gz` for each case of an artifact into the folder `to`.
 
     What is written: of cases the given labels, of prompts the specialist's prediction, of
@@ -33,7 +33,8 @@ def export(artifact: Path, to: Path, *, progress: Progress) -> list[Path]:
         The paths of the label maps.
 
     Raises:
-        UsageError: for a checkpoint, which holds no label maps.
+        UsageError: for a checkpoint, which holds no label maps; and when a file is there already,
+            which may be somebody's work, without `force`.
     """
     kind = read_manifest(artifact).kind
     if kind not in _SOURCES:
@@ -42,16 +43,19 @@ def export(artifact: Path, to: Path, *, progress: Progress) -> list[Path]:
             f"use: samssl predict {artifact} IMAGES -o DIR"
         )
     names, read = _SOURCES[kind](artifact)
+    targets = {name: to / f"{name}.nii.gz" for name in names}
+    there = [path for path in targets.values() if path.exists()]
+    if there and not force:
+        raise UsageError(
+            f"{there[0]}: exists already, and {len(there) - 1} more of {len(targets)}; "
+            "name another folder, or replace them with --force"
+        )
     to.mkdir(parents=True, exist_ok=True)
-    progress.start("exporting", total=len(names))
-    written = []
-    for name in names:
-        label, grid = read(name)
-        path = to / f"{name}.nii.gz"
-        nifti.write_label(path, label, grid)
-        written.append(path)
+    progress.start("exporting", total=len(targets))
+    for name, path in targets.items():
+        nifti.write_label(path, *read(name))
         progress.advance({"case": name})
-    return written
+    return list(targets.values())
 
 
 def _from_cases(path: Path) -> "Source":

@@ -118,18 +118,28 @@ def build_method(
     student = student.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch types only 4-D formats
     build = load(METHODS, options.method, kind="method")
     method: Method = build(
-        student, options.method_options.get(options.method, {}), steps=options.steps, pseudo_term=pseudo_term
+        student,
+        options.method_options.get(options.method, {}),
+        steps=options.steps,
+        pseudo_term=pseudo_term,
     )
+    if method.learns_from_unlabeled and not options.unlabeled_batch:
+        raise UsageError(
+            f"method {options.method} learns from unlabeled patches: set unlabeled_batch to 1 or "
+            "more, or use the method supervised"
+        )
     return method
 
 
 def check_patch_size(recipe: Recipe, options: Training) -> None:
     """Raise a `UsageError` when the network cannot halve the patch as often as it has to."""
     multiple = size_multiple(recipe.network)
-    if any(side % multiple for side in options.patch_size):
+    sides = options.patch_size
+    if any(side % multiple for side in sides) or all(side == multiple for side in sides):
         raise UsageError(
-            f"patch_size {list(options.patch_size)}: network {recipe.network.name} with "
-            f"{len(recipe.network.channels)} levels needs multiples of {multiple}"
+            f"patch_size {list(sides)}: network {recipe.network.name} halves it "
+            f"{multiple.bit_length() - 1} times, so each side has to be a multiple of {multiple}, "
+            "and at least one side more than that"
         )
 
 

@@ -1,23 +1,22 @@
 """`samssl predict`: label maps for new images, in their own grid."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samssl_cli.artifacts.checkpoint import Checkpoint
-from samssl_cli.errors import DataError
+from samssl_cli.errors import DataError, UsageError
 from samssl_cli.progress import Progress
+from samssl_cli.volumes import nifti
+from samssl_cli.volumes.datasets.dataset import Dataset, RawCase
 
-_ENDINGS = (".nii.gz", ".nii")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Predict = Callable[[RawCase], None]
+
 _MAX_BYTES = int(4e9)
-
-
-@dataclass(frozen=True)
-class _Image:
-    """The files of one case, one per channel."""
-
-    name: str
-    paths: tuple[Path, ...]
 
 
 def predict(
@@ -45,98 +44,156 @@ def predict(
         The paths of the label maps.
 
     Raises:
-        DataError: listing every image that is missing or lacks a channel; nothing is written then.
+        UsageError: when the label maps would go among the images.
+        DataError: listing every image that is missing or lacks a channel, with nothing written; or
+            every image that could not be read, with the others predicted.
     """
     checkpoint = Checkpoint(checkpoint_path)
+    if any(path.is_dir() and path.resolve() == output.resolve() for path in images):
+        raise UsageError(f"-o {output}: holds the images; name another folder for the label maps")
     cases = find_images(images, checkpoint.facts.channel_names)
     targets = {case.name: output / f"{case.name}.nii.gz" for case in cases}
     pending = [case for case in cases if force or not targets[case.name].exists()]
     if not pending:
         progress.note(f"{output} is up to date")
         return list(targets.values())
+    predict_one = _predictor(
+        checkpoint, targets, images[0], only_largest=only_largest, device=device
+    )
     output.mkdir(parents=True, exist_ok=True)
-    _predict(checkpoint, pending, targets, progress, only_largest=only_largest, device=device)
+    progress.start("predicting", total=len(cases), done=len(cases) - len(pending))
+    problems = []
+    for case in pending:
+        problems += _problems_of(predict_one, case)
+        progress.advance({"case": case.name})
+    if problems:
+        raise DataError(
+            f"{len(problems)} of {len(pending)} images could not be predicted:", problems
+        )
     return list(targets.values())
 
 
-def _predict(
+def _problems_of(predict_one: "Predict", case: RawCase) -> list[str]:
+    """Predict one image; what is wrong with it must not keep the others waiting."""
+    try:
+        predict_one(case)
+    except DataError as error:
+        return [str(error)]
+    return []
+
+
+def _predictor(
     checkpoint: Checkpoint,
-    cases: Sequence[_Image],
     targets: Mapping[str, Path],
-    progress: Progress,
+    root: Path,
     *,
     only_largest: bool,
     device: str,
-) -> None:
-    import numpy as np
-
-    from samssl_cli.metrics.postprocess import largest_component
+) -> "Predict":
+    """How one image becomes a label map in the file that `targets` names."""
     from samssl_cli.stages.device import pick_device
-    from samssl_cli.stages.preparation import prepare_image
     from samssl_cli.stages.specialist import load_specialist, predict_case
-    from samssl_cli.volumes import nifti
-    from samssl_cli.volumes.geometry import to_native_probability
 
     where = pick_device(device)
     network = load_specialist(checkpoint, where)
-    progress.start("predicting", total=len(targets), done=len(targets) - len(cases))
-    for case in cases:
-        volumes = [nifti.read_volume(path, max_bytes=_MAX_BYTES) for path in case.paths]
-        image, grid = np.concatenate([image for image, _ in volumes]), volumes[0][1]
-        prepared, geometry = prepare_image(image, grid, checkpoint.facts.preprocessing)
+    facts = checkpoint.facts
+    images = Dataset(root, facts.name, facts.channel_names, facts.class_names, (), "nifti")
+
+    def predict_one(case: RawCase) -> None:
+        from samssl_cli.stages.preparation import prepare_image
+        from samssl_cli.volumes.geometry import to_native_probability
+
+        image, grid = images.read_image(case, max_bytes=_MAX_BYTES)
+        prepared, geometry = prepare_image(image, grid, facts.preprocessing)
         probability = predict_case(network, prepared, checkpoint, where)
-        label = to_native_probability(probability, geometry).argmax(axis=0).astype(np.uint8)
-        if only_largest:
-            label = largest_component(label, range(1, checkpoint.facts.num_classes))
+        label = _label(to_native_probability(probability, geometry), only_largest=only_largest)
         nifti.write_label(targets[case.name], label, grid)
-        progress.advance({"case": case.name})
+
+    return predict_one
 
 
-def find_images(paths: Sequence[Path], channel_names: Sequence[str]) -> list[_Image]:
+def _label(probability: "NDArray[np.float32]", *, only_largest: bool) -> "NDArray[np.uint8]":
+    import numpy as np
+
+    from samssl_cli.metrics.postprocess import largest_component
+
+    label = probability.argmax(axis=0).astype(np.uint8)
+    return largest_component(label, range(1, len(probability))) if only_largest else label
+
+
+def find_images(paths: Sequence[Path], channel_names: Sequence[str]) -> list[RawCase]:
     """Group NIfTI files into cases.
 
     `CASE_0000.nii.gz`, `CASE_0001.nii.gz`, … are the channels of one case, as in nnU-Net. A file
-    without such a number is a case of its own.
+    without such a number is a case of its own, and so is one that merely ends in a number, such as
+    amos_0007 or scan_2019, when the network has one channel and there is no channel 0 beside it.
 
     Raises:
-        DataError: listing what is missing.
+        DataError: listing what is missing, and what is there twice.
     """
-    files = [file for path in paths for file in _files(path)]
-    cases: dict[str, dict[int, Path]] = {}
-    for file in files:
-        name, channel = _split_name(file)
-        cases.setdefault(name, {})[channel] = file
     problems = [f"{path}: there is no such file" for path in paths if not path.exists()]
     problems += [
         f"{path}: holds no NIfTI file" for path in paths if path.is_dir() and not _files(path)
     ]
-    problems += [line for name in cases for line in _missing(name, cases[name], channel_names)]
+    cases: dict[str, dict[int, Path]] = {}
+    for file in (file for path in paths for file in _files(path)):
+        name, channel = _split_name(file)
+        known = cases.setdefault(name, {}).setdefault(channel, file)
+        if known != file:
+            problems.append(f"{file}: is case {name} as {known} is; rename one of them")
+    if len(channel_names) == 1:
+        cases = {key: value for name in cases for key, value in _numbered(name, cases[name])}
+    problems += [line for name in cases for line in _wrong(name, cases[name], channel_names)]
     if problems:
         raise DataError("the images cannot be predicted:", problems)
-    return [_Image(name, tuple(found[c] for c in sorted(found))) for name, found in cases.items()]
+    return [
+        RawCase(name, tuple(found[c] for c in sorted(found)), label=None, in_test=True)
+        for name, found in cases.items()
+    ]
 
 
 def _files(path: Path) -> list[Path]:
+    """The NIfTI files of a folder, but for hidden ones such as macOS's; a file is itself."""
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.iterdir() if file.name.endswith(_ENDINGS))
+    files = (file for file in path.iterdir() if not file.name.startswith("."))
+    return sorted(file for file in files if file.name.endswith(nifti.SUFFIXES))
 
 
 def _split_name(file: Path) -> tuple[str, int]:
-    stem = file.name
-    for ending in _ENDINGS:
-        stem = stem.removesuffix(ending)
+    stem = _stem(file)
     name, _, number = stem.rpartition("_")
-    if name and len(number) == 4 and number.isdigit():
+    if name and len(number) == 4 and number.isdecimal():
         return name, int(number)
     return stem, 0
 
 
-def _missing(name: str, found: Mapping[int, Path], channel_names: Sequence[str]) -> list[str]:
-    if len(channel_names) > 1 and len(found) == 1:
+def _stem(file: Path) -> str:
+    name = file.name
+    for ending in nifti.SUFFIXES:
+        name = name.removesuffix(ending)
+    return name
+
+
+def _numbered(name: str, found: Mapping[int, Path]) -> list[tuple[str, dict[int, Path]]]:
+    """The case as it is, or, without a channel 0, a case for each of its files."""
+    if 0 in found:
+        return [(name, dict(found))]
+    return [(_stem(file), {0: file}) for file in found.values()]
+
+
+def _wrong(name: str, found: Mapping[int, Path], channel_names: Sequence[str]) -> list[str]:
+    if len(channel_names) > 1 and list(found) == [0]:
         return []  # one file may hold all channels; reading it will tell
-    return [
+    surplus = [
+        f"{file}: is channel {number} of case {name}, but the network reads "
+        f"{len(channel_names)} ({', '.join(channel_names)}); leave it out"
+        for number, file in found.items()
+        if number >= len(channel_names)
+    ]
+    missing = [
         f"case {name}: channel {index} ({channel}) is missing; expected {name}_{index:04d}.nii.gz"
         for index, channel in enumerate(channel_names)
         if index not in found
     ]
+    return missing + surplus

@@ -1,4 +1,4 @@
-"""Bring a raw image to the grid and the intensity scale of a data set: for preprocess and predict."""
+"""Bring a raw image to the grid and intensity scale of a data set: for preprocess and predict."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

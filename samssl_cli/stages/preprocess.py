@@ -1,11 +1,8 @@
 """`samssl preprocess`: raw volumes become cases on one grid, with the held-out labels apart."""
 
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,8 @@ from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.stages.preparation import prepare_image, preprocessing_facts
 from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.signals import StopRequest
+from samssl_cli.stages.workers import Workers
 from samssl_cli.volumes.datasets import open_dataset
 from samssl_cli.volumes.datasets.check import check_case
 from samssl_cli.volumes.datasets.dataset import Dataset, RawCase
@@ -74,8 +73,8 @@ def preprocess(
     """
     dataset = open_dataset(data)
     split = None if split_path is None else read_split(split_path)
-    roles = assign_roles(dataset, labeled=labeled, split=split)
-    job = _Job(dataset, roles, max_bytes=int(recipe.preprocess.max_volume_gb * 1e9))
+    roles = _in_order(dataset, assign_roles(dataset, labeled=labeled, split=split))
+    job = _Job(dataset, roles, int(recipe.preprocess.max_volume_gb * 1e9))
     visible, heldout = _plans(job, recipe)
     plan = Plan(
         kind="cases",
@@ -87,15 +86,21 @@ def preprocess(
     for note in dataset.notes:
         progress.note(note)
 
-    def check() -> None:
-        with _workers(num_workers) as pool:
-            _check(job, pool, progress)
+    with Workers(min(num_workers, len(job.names))) as workers:
 
-    def work(work: Work) -> None:
-        with _workers(num_workers) as pool:
-            _preprocess(work, job, recipe, visible, heldout, pool)
+        def check(stop: StopRequest) -> None:
+            _check(job, workers, stop, progress)
 
-    return run_stage(plan, output, work=work, force=force, progress=progress, check=check)
+        def work(work: Work) -> None:
+            _preprocess(work, job, recipe, visible, heldout, workers)
+
+        return run_stage(plan, output, work=work, force=force, progress=progress, check=check)
+
+
+def _in_order(dataset: Dataset, roles: Roles) -> Roles:
+    """List the unlabeled cases as the data set does, whether or not a label of theirs exists."""
+    position = {case.name: index for index, case in enumerate(dataset.cases)}
+    return replace(roles, unlabeled=tuple(sorted(roles.unlabeled, key=position.__getitem__)))
 
 
 def _plans(job: _Job, recipe: Recipe) -> tuple[Plan, Plan]:
@@ -121,12 +126,13 @@ def _label_digests(job: _Job, names: Sequence[str]) -> dict[str, str]:
     return {name: digest for name, digest in digests if digest is not None}
 
 
-def _check(job: _Job, pool: Executor, progress: Progress) -> None:
+def _check(job: _Job, workers: Workers, stop: StopRequest, progress: Progress) -> None:
     progress.start("checking", total=len(job.names))
-    futures = [pool.submit(_problems, job, name) for name in job.names]
-    for _ in as_completed(futures):
-        progress.advance()
-    problems = [line for future in futures for line in future.result()]
+    found: dict[str, list[str]] = {}
+    for name, problems in workers.each(partial(_problems, job), job.names, stop=stop):
+        found[name] = problems
+        progress.advance({"case": name})
+    problems = [line for name in job.names for line in found[name]]
     if problems:
         raise DataError(
             f"{job.dataset.root}: {len(problems)} problems; nothing was written:", problems
@@ -138,22 +144,21 @@ def _problems(job: _Job, name: str) -> list[str]:
 
 
 def _preprocess(
-    work: Work, job: _Job, recipe: Recipe, visible: Plan, heldout: Plan, pool: Executor
+    work: Work, job: _Job, recipe: Recipe, visible: Plan, heldout: Plan, workers: Workers
 ) -> None:
     facts = DatasetFacts(
         name=job.dataset.name,
         channel_names=job.dataset.channel_names,
         class_names=job.dataset.class_names,
-        preprocessing=_preprocessing(job, recipe),
+        preprocessing=_preprocessing(job, recipe, workers, work.stop),
     )
     _ = work.draft.root  # its metadata comes first, so that a killed run is recognised
     seen, unseen = work.draft.store(VISIBLE, visible), work.draft.store(HELD_OUT, heldout)
     pending = [name for name in job.names if not _is_done(job, seen, unseen, name)]
     work.progress.start("preprocessing", total=len(job.names), done=len(job.names) - len(pending))
-    futures = [
-        pool.submit(_prepare_case, job, name, facts.preprocessing, seen, unseen) for name in pending
-    ]
-    _wait(futures, work)
+    prepare = partial(_prepare_case, job, facts.preprocessing, seen, unseen)
+    for name, _ in workers.each(prepare, pending, stop=work.stop):
+        work.progress.advance({"case": name})
     seen.close({**facts.to_json(), "roles": visible.options["roles"]})
     unseen.close({"class_names": list(facts.class_names)})
     work.draft.seal(facts.to_json())
@@ -164,18 +169,8 @@ def _is_done(job: _Job, seen: Store, unseen: Store, name: str) -> bool:
     return seen.has(name) and (not is_held_out or unseen.has(name))
 
 
-def _wait(futures: Sequence[Future[None]], work: Work) -> None:
-    for future in as_completed(futures):
-        future.result()
-        work.progress.advance()
-        if work.stop.is_set:
-            for pending in futures:
-                pending.cancel()
-            work.stop.raise_if_set()
-
-
 def _prepare_case(
-    job: _Job, name: str, preprocessing: Mapping[str, Any], seen: Store, unseen: Store
+    job: _Job, preprocessing: Mapping[str, Any], seen: Store, unseen: Store, name: str
 ) -> None:
     """Prepare one case in a worker process, and write it where its role allows."""
     case = job.case(name)
@@ -191,7 +186,9 @@ def _prepare_case(
     write_case(seen, name, image=prepared, geometry=geometry, label=label)
 
 
-def _preprocessing(job: _Job, recipe: Recipe) -> dict[str, Any]:
+def _preprocessing(
+    job: _Job, recipe: Recipe, workers: Workers, stop: StopRequest
+) -> dict[str, Any]:
     """Decide grid and intensity scale, from the images of the training cases and given labels."""
     options = recipe.preprocess
     is_ct = [
@@ -201,23 +198,29 @@ def _preprocessing(job: _Job, recipe: Recipe) -> dict[str, Any]:
     windows = _ct_windows(job) if any(is_ct) else [None] * len(is_ct)
     return preprocessing_facts(
         options,
-        spacing_mm=_spacing(job, options.spacing_mm),
+        spacing_mm=_spacing(job, options.spacing_mm, workers, stop),
         windows=[window if ct else None for window, ct in zip(windows, is_ct, strict=True)],
     )
 
 
-def _spacing(job: _Job, wanted: str | tuple[float, float, float]) -> Spacing | None:
+def _spacing(
+    job: _Job, wanted: str | tuple[float, float, float], workers: Workers, stop: StopRequest
+) -> Spacing | None:
     if wanted == "keep":
         return None
     if wanted != "median":
         assert not isinstance(wanted, str)
         return wanted
-    spacings = []
-    for name in job.roles.labeled + job.roles.unlabeled:
-        _, grid = job.dataset.read_image(job.case(name), max_bytes=job.max_bytes)
-        spacings.append(Geometry.of(grid).spacing_mm)
+    training = job.roles.labeled + job.roles.unlabeled
+    found = workers.each(partial(_native_spacing, job), training, stop=stop)
+    spacings = [spacing for _, spacing in found]
     i, j, k = (float(value) for value in np.median(spacings, axis=0))
     return i, j, k
+
+
+def _native_spacing(job: _Job, name: str) -> Spacing:
+    _, grid = job.dataset.read_image(job.case(name), max_bytes=job.max_bytes)
+    return Geometry.of(grid).spacing_mm
 
 
 def _ct_windows(job: _Job) -> list[CtWindow | None]:
@@ -229,30 +232,3 @@ def _ct_windows(job: _Job) -> list[CtWindow | None]:
         label, _ = job.dataset.read_label(case, max_bytes=job.max_bytes)
         inside.append(image[:, label > 0])
     return [ct_window(values) for values in np.concatenate(inside, axis=1)]
-
-
-@contextmanager
-def _workers(num_workers: int) -> Iterator[Executor]:
-    """Processes, or this very process where one is enough; signals are the parent's business."""
-    if num_workers <= 1:
-        yield _Inline()
-        return
-    pool = ProcessPoolExecutor(num_workers, get_context("spawn"), _ignore_signals)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _Inline(Executor):
-    """Do the work at once, here."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)

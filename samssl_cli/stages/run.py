@@ -1,38 +1,13 @@
 """What every stage shares: up to date, resume, signals, and the seal."""
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-from samssl_cli.artifacts.draft import Draft, Store, is_up_to_date, open_draft
+from samssl_cli.artifacts.draft import Draft, Store, is_up_to_date, open_draft, refuse_if_busy
 from samssl_cli.artifacts.manifest import Plan
-from samssl_cli.errors import Interrupted
 from samssl_cli.progress import Progress
-
-
-class StopRequest:
-    """Remembers the first signal that asked the run to stop."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.signum: int | None = None
-
-    @property
-    def is_set(self) -> bool:
-        """Whether a signal arrived."""
-        return self.signum is not None
-
-    def raise_if_set(self) -> None:
-        """Leave the stage between two units of work; what is done is kept.
-
-        Raises:
-            Interrupted: when a signal arrived.
-        """
-        if self.signum is not None:
-            raise Interrupted(self.signum)
+from samssl_cli.stages.signals import StopRequest, signals_as_stop_request
 
 
 @dataclass(frozen=True)
@@ -60,7 +35,7 @@ def run_stage(
     work: Callable[[Work], None],
     force: bool,
     progress: Progress,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[StopRequest], None] = lambda stop: None,
 ) -> Path:
     """Bring `output` to the state of `plan`: do nothing, resume, or begin; then seal it.
 
@@ -79,31 +54,14 @@ def run_stage(
     if is_up_to_date(output, plan, force=force):
         progress.note(f"{output} is up to date")
         return output
-    check()
-    with open_draft(output, plan, force=force) as draft, _signals_as_stop_request() as stop:
-        if draft is None:
-            progress.note(f"{output} is up to date")
-            return output
-        if draft.is_resumed:
-            progress.note(f"resuming {output}")
-        work(Work(draft, stop, progress))
+    with signals_as_stop_request() as stop:
+        refuse_if_busy(output)  # before the check, which may take minutes
+        check(stop)
+        with open_draft(output, plan, force=force) as draft:
+            if draft is None:
+                progress.note(f"{output} is up to date")
+            else:
+                progress.note(f"resuming {output}" if draft.is_resumed else f"writing {output}")
+                work(Work(draft, stop, progress))
+        stop.raise_if_set()  # a run that was asked to stop is repeated, even if it just got done
     return output
-
-
-@contextmanager
-def _signals_as_stop_request() -> Iterator[StopRequest]:
-    """Turn SIGUSR1, SIGTERM and SIGINT into a request; a second SIGINT aborts at once."""
-    stop = StopRequest()
-
-    def remember(signum: int, _frame: FrameType | None) -> None:
-        if signum == signal.SIGINT and stop.signum == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.signum = stop.signum or signum
-
-    numbers = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, remember) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -89,7 +89,8 @@ def _label(
     build = load(GENERALISTS, options.generalist, kind="generalist").build
     where = str(pick_device(device))
     generalist: Generalist = build(
-        options.options.get(options.generalist, {}), checkpoint=weights, device=where)
+        options.options.get(options.generalist, {}), checkpoint=weights, device=where
+    )
     store = work.draft.root
     for name in work.each_pending(store, prompts.names, "labelling"):
         case = cases.read_unlabeled(name)

@@ -22,7 +22,8 @@ def load_specialist(checkpoint: Checkpoint, device: torch.device) -> nn.Module:
         num_classes=checkpoint.facts.num_classes,
     )
     network.load_state_dict(to_tensors(checkpoint.weights()))
-    return network.to(device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]  # torch types only 4-D formats
+    ready: nn.Module = network.to(device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]  # torch types only 4-D formats
+    return ready
 
 
 def predict_case(

@@ -1,0 +1,1 @@
+"""Training: patches, the loop, and a state to resume from."""

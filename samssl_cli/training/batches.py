@@ -1,7 +1,7 @@
 """The labeled and the unlabeled stream of patches.
 
-The batch of a step is a function of the seed and the step alone, so that a resumed run draws the very
-patches that an undisturbed run would have drawn, and no random state has to be saved.
+The batch of a step is a function of the seed and the step alone, so that a resumed run draws the
+very patches that an undisturbed run would have drawn, and no random state has to be saved.
 """
 
 from collections.abc import Sequence
@@ -63,8 +63,7 @@ class PatchStreams:
             )
         if options.unlabeled_batch and not unlabeled:
             raise DataError(
-                "there is no unlabeled case to train on: use the method `supervised`, "
-                "or set unlabeled_batch=0"
+                "there is no unlabeled case to train on; use the method `supervised`"
             )
         self._labeled, self._unlabeled = labeled, unlabeled
         self._foreground = [np.argwhere(volume.label > 0) for volume in labeled]
@@ -119,7 +118,9 @@ class PatchStreams:
             centre = np.clip(target + jitter, middle - reach, middle + reach)
         return draw_warp(rng, self._augmentation, centre=centre.astype(np.float32), patch_size=size)
 
-    def _cut(self, volume: NDArray[np.generic], warp: Warp, *, order: str = "bilinear") -> Tensor:
+    def _cut(
+        self, volume: NDArray[np.floating | np.integer], warp: Warp, *, order: str = "bilinear"
+    ) -> Tensor:
         size = self._options.patch_size
         return cut(volume, warp, patch_size=size, order=order, device=self._device)
 

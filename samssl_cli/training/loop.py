@@ -1,5 +1,6 @@
 """The training loop: the same for every method, resumable after any step."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -97,37 +98,49 @@ class _Run:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         batch = streams.batch(self.step)
+        buffers = self._buffers()
+        before = [buffer.clone() for buffer in buffers]
         with torch.autocast(self._device.type, dtype=self._half, enabled=self._is_mixed):
             losses = self._method.forward(batch, self.step)
         values = {name: float(loss.detach()) for name, loss in losses.items()}
         for name, value in values.items():
             self._curves[name][self.step] = value
-        if self._is_finite(values):
-            self._descend(torch.stack(list(losses.values())).sum())
+        is_finite = bool(np.isfinite(list(values.values())).all())
+        if is_finite and self._descend(torch.stack(list(losses.values())).sum()):
+            self._bad_steps = 0
             self._method.after_step(self.step)
+        else:  # batch normalisation has already averaged what was not finite into its statistics
+            for buffer, kept in zip(buffers, before, strict=True):
+                buffer.copy_(kept)
+            self._count_bad_step(values)
         self.step += 1
         return values
 
-    def _descend(self, total: Tensor) -> None:
+    def _buffers(self) -> list[Tensor]:
+        return [b for module in self._method.modules().values() for b in module.buffers()]
+
+    def _descend(self, total: Tensor) -> bool:
+        """Move the student, unless the gradient is not finite; tell whether it could move."""
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch has no types here
-        if self._options.max_gradient_norm is not None:
-            self._scaler.unscale_(self._optimizer)
-            torch.nn.utils.clip_grad_norm_(self._parameters, self._options.max_gradient_norm)
-        self._scaler.step(self._optimizer)
+        self._scaler.unscale_(self._optimizer)
+        largest = self._options.max_gradient_norm or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, largest)
+        if not self._scaler.is_enabled() and not bool(norm.isfinite()):
+            return False
+        self._scaler.step(self._optimizer)  # skips by itself what overflowed in half precision
         self._scaler.update()
+        return True
 
-    def _is_finite(self, values: Mapping[str, float]) -> bool:
-        """Skip a step whose loss is not finite; give up after several in a row."""
-        is_finite = bool(np.isfinite(list(values.values())).all())
-        self._bad_steps = 0 if is_finite else self._bad_steps + 1
+    def _count_bad_step(self, values: Mapping[str, float]) -> None:
+        """Give up after several steps in a row that could not be taken."""
+        self._bad_steps += 1
         if self._bad_steps >= _MOST_BAD_STEPS:
             raise TrainingError(
-                f"the loss was not finite in {_MOST_BAD_STEPS} steps up to step {self.step} "
-                f"({values}); the last saved state is kept. Try a lower learning_rate, "
-                "or mixed_precision=false"
+                f"loss or gradient was not finite in {_MOST_BAD_STEPS} steps up to step "
+                f"{self.step} ({values}); the last saved state is kept. Try a lower "
+                "learning_rate, or mixed_precision=false"
             )
-        return is_finite
 
     def snapshot(self) -> Snapshot:
         return take_snapshot(

@@ -26,10 +26,10 @@ def build_optimizer(parameters: Iterable[nn.Parameter], options: Training) -> to
 def learning_rate_at(step: int, options: Training) -> float:
     """The learning rate of `step`, counted from 0."""
     done = step / options.steps
-    factor = {
+    factors: dict[str, float] = {
         "constant": 1.0,
         "cosine": 0.5 * (1 + math.cos(math.pi * done)),
         "poly": (1 - done) ** options.poly_power,
         "step": 0.1 ** (step // options.decay_every),
-    }[options.schedule]
-    return options.learning_rate * factor
+    }
+    return options.learning_rate * factors[options.schedule]

@@ -25,7 +25,7 @@ def curve_writer(directory: Path | None) -> Iterator[OnStep]:
         raise UsageError(
             "--tensorboard needs tensorboard; install it with: pip install 'samssl[tensorboard]'"
         ) from error
-    with SummaryWriter(str(directory)) as writer:  # type: ignore[no-untyped-call]  # has no types
+    with SummaryWriter(str(directory)) as writer:
         yield lambda step, losses: _write(writer, step, losses)
 
 

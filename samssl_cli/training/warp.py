@@ -1,7 +1,7 @@
 """Cut a training patch out of a volume, turned, scaled and bent, with one interpolation.
 
-Cropping first and warping afterwards would drag empty corners into the patch. Here the patch's voxels
-are traced back into the whole volume, so that what turns into view is real image.
+Cropping first and warping afterwards would drag empty corners into the patch. Here the patch's
+voxels are traced back into the whole volume, so that what turns into view is real image.
 """
 
 from dataclasses import dataclass
@@ -106,13 +106,15 @@ def _size_before_turns(size: tuple[int, int, int], warp: Warp) -> tuple[int, int
     return i_j_k[0], i_j_k[1], i_j_k[2]
 
 
-def _crop(volume: NDArray[np.generic], warp: Warp, size: tuple[int, int, int]) -> Tensor:
-    low = np.round(warp.centre - (np.array(size) - 1) / 2).astype(int)
+def _crop(
+    volume: NDArray[np.floating | np.integer], warp: Warp, size: tuple[int, int, int]
+) -> Tensor:
+    low: NDArray[np.int64] = np.round(warp.centre - (np.array(size) - 1) / 2).astype(int)
     return torch.from_numpy(_take(volume, low, low + size))
 
 
 def _sample(
-    volume: NDArray[np.generic],
+    volume: NDArray[np.floating | np.integer],
     warp: Warp,
     size: tuple[int, int, int],
     order: str,
@@ -151,7 +153,9 @@ def _coordinates(warp: Warp, size: tuple[int, int, int], device: torch.device | 
 
 
 def _take(
-    volume: NDArray[np.generic], low: NDArray[np.integer], high: NDArray[np.integer]
+    volume: NDArray[np.floating | np.integer],
+    low: NDArray[np.integer],
+    high: NDArray[np.integer],
 ) -> NDArray[np.float32]:
     """The box [low, high) of a volume as float32, with 0 where it leaves the volume."""
     block = np.zeros((volume.shape[0], *(high - low)), np.float32)

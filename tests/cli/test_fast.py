@@ -1,0 +1,54 @@
+"""What asks for no work is answered without the libraries that do the work."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+SLOW = ("torch", "monai", "zarr", "segment_anything")
+PROGRAM = f"""
+import sys
+from samssl_cli.__main__ import main
+sys.argv[0] = "samssl"
+try:
+    main()
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+found = [name for name in {SLOW} if name in sys.modules]
+assert not found, found
+"""
+
+
+def run(*arguments):
+    started = time.monotonic()
+    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return finished, time.monotonic() - started
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("list",)], ids=str)
+def test_help_version_and_list(arguments):
+    finished, duration_s = run(*arguments)
+    assert finished.stdout
+    assert finished.stderr == ""
+    assert duration_s < 8  # 0.4 s on a quiet machine; torch alone would take 3
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "train-ssl", "sam-label", "evaluate"])
+def test_up_to_date(loop, phantom, recipe_path, stage):
+    cases = loop.path("cases")
+    arguments = {
+        "preprocess": (phantom, "-o", cases, "--labeled", 1),
+        "train-ssl": (cases, "-o", loop.path("specialist")),
+        "sam-label": (cases, loop.path("prompts"), "-o", loop.path("pseudo")),
+        "evaluate": (cases, loop.path("student"), "-o", loop.path("scores")),
+    }
+    finished, _ = run(stage, *arguments[stage], "--recipe", recipe_path)
+    assert "is up to date" in finished.stderr
+
+
+def test_show_and_verify(loop):
+    run("show", loop.path("student"))
+    run("verify", loop.path("cases"))

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from samssl_cli.inference.sliding_window import predict_probability
+from samssl_cli.recipe import Inference
+
+PATCH = (8, 6, 4)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Conv3d(1, 3, 3, padding=1)
+
+
+def image(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+
+
+def predict(network, volume, **options) -> np.ndarray:
+    return predict_probability(
+        network, volume, patch_size=PATCH, options=Inference(**options), device=CPU
+    )
+
+
+def test_one_patch_is_one_forward_pass(network):
+    volume = image(*PATCH)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(volume)[None])[0].softmax(0)
+    np.testing.assert_allclose(predict(network, volume), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param((13, 9, 7), id="larger"),
+        pytest.param((3, 2, 1), id="smaller"),
+        pytest.param((20, 6, 2), id="mixed"),
+        pytest.param((1, 1, 1), id="one-voxel"),
+    ],
+)
+def test_any_volume_gets_probabilities_of_its_own_shape(shape, network):
+    probability = predict(network, image(*shape))
+    assert probability.shape == (3, *shape)
+    assert probability.dtype == np.float32
+    assert (probability >= 0).all()
+    np.testing.assert_allclose(probability.sum(axis=0), 1, atol=1e-5)
+
+
+def test_a_network_that_looks_at_one_voxel_does_not_notice_the_windows():
+    torch.manual_seed(0)
+    pointwise, volume = nn.Conv3d(1, 2, 1), image(13, 9, 7)
+    with torch.no_grad():
+        expected = pointwise(torch.from_numpy(volume)[None])[0].softmax(0)
+    np.testing.assert_allclose(predict(pointwise, volume), expected, atol=1e-5)
+
+
+def test_the_network_never_sees_another_size_than_that_of_the_training(network):
+    seen = set()
+
+    def watch(windows: Tensor) -> Tensor:
+        seen.add(tuple(windows.shape[2:]))
+        assert len(windows) <= 3
+        return network(windows)
+
+    for shape in [(13, 9, 7), (3, 2, 1)]:
+        predict(watch, image(*shape), window_batch=3)
+    assert seen == {PATCH}
+
+
+def test_the_number_of_windows_per_pass_does_not_matter(network):
+    one, four = (predict(network, image(13, 9, 7), window_batch=n) for n in (1, 4))
+    np.testing.assert_allclose(one, four, atol=1e-6)
+
+
+def test_half_precision_volumes_are_predicted_in_single_precision(network):
+    half = image(*PATCH).astype(np.float16)
+    expected = predict(network, half.astype(np.float32))
+    np.testing.assert_array_equal(predict(network, half), expected)
+
+
+def test_what_lies_outside_a_small_volume_is_0():
+    seen = []
+
+    def watch(windows: Tensor) -> Tensor:
+        seen.append(windows)
+        return torch.cat([windows, -windows], 1)
+
+    predict(watch, np.ones((1, 2, 6, 4), np.float32))
+    assert seen[0].sum().item() == 2 * 6 * 4

@@ -1,0 +1,57 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from samssl_cli.report.scores_table import as_json, score_table, write_csv, write_json
+
+
+class FakeScores:
+    """Two cases of one class: one found exactly, one missed."""
+
+    def __init__(self):
+        self.names = ("a", "b")
+        classes = ["background", "organ"]
+        self.about = {"rows": ["raw"], "metrics": ["dice", "hd95_mm"], "class_names": classes}
+
+    def rows(self, name):
+        is_missed = name == "b"
+        values = {"dice": 0.0, "hd95_mm": 50.0} if is_missed else {"dice": 1.0, "hd95_mm": 0.0}
+        flags = {"missed": is_missed, "spurious": False, "is_empty": False}
+        return {"raw": [{"class_index": 1, "values": values, **flags}]}
+
+
+def test_a_miss_counts_in_every_mean():
+    organ = as_json(FakeScores())["summary"]["raw"]["classes"]["organ"]
+    assert organ["mean"] == {"dice": 0.5, "hd95_mm": 25.0}  # (1 + 0) / 2 and (0 + 50) / 2
+    assert organ["std"]["dice"] == pytest.approx(0.5**0.5)  # sample: sqrt(2 * 0.5**2 / 1)
+    assert (organ["num_cases"], organ["num_missed"]) == (2, 1)
+
+
+def test_the_table_prints_overlaps_in_percent_and_distances_in_mm(capsys):
+    Console(width=100).print(score_table(FakeScores(), title="student"))
+    shown = capsys.readouterr().out
+    assert "student" in shown
+    assert all(text in shown for text in ("50.00 ± 70.71", "25.00", "hd95_mm"))
+
+
+def test_the_files(tmp_path: Path):
+    write_csv(FakeScores(), tmp_path / "s.csv")
+    write_json(FakeScores(), tmp_path / "s.json")
+    lines = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
+    assert lines[1] == {
+        "row": "raw",
+        "case": "b",
+        "class": "organ",
+        "missed": "1",
+        "spurious": "0",
+        "empty": "0",
+        "dice": "0.0",
+        "hd95_mm": "50.0",
+    }
+    assert json.loads((tmp_path / "s.json").read_text()) == as_json(FakeScores())
+    before = (tmp_path / "s.csv").stat().st_mtime_ns
+    write_csv(FakeScores(), tmp_path / "s.csv")  # as every evaluate does: Make must not notice
+    assert (tmp_path / "s.csv").stat().st_mtime_ns == before

@@ -1,0 +1,220 @@
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from samssl_cli.artifacts.checkpoint import Snapshot
+from samssl_cli.errors import TrainingError
+from samssl_cli.methods import METHODS
+from samssl_cli.methods.method import Batch, Method, PseudoLabelTerm
+from samssl_cli.methods.supervised import Supervised
+from samssl_cli.progress import Silent
+from samssl_cli.recipe import Augmentation, Training
+from samssl_cli.registry import load
+from samssl_cli.training.batches import PatchStreams
+from samssl_cli.training.loop import Hooks, fit
+
+TERM = PseudoLabelTerm("dice-ce", weight=1.0, schedule="ramp-down", ramp_steps=6)
+
+
+def network(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv3d(1, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU(), nn.Dropout(0.2),
+        nn.Conv3d(4, 2, 1),
+    )  # fmt: skip
+
+
+def options(**changes) -> Training:
+    return Training(
+        **{"steps": 6, "patch_size": (8, 8, 8), "learning_rate": 0.02, "mixed_precision": False}
+        | changes
+    )
+
+
+@dataclass
+class Run:
+    """One training, with everything it called back."""
+
+    saved: list[Snapshot] = field(default_factory=list)
+    steps: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+    def fit(
+        self,
+        method: Method,
+        streams: PatchStreams,
+        training: Training,
+        *,
+        stop_after: int | None = None,
+        resume: Snapshot | None = None,
+    ) -> Snapshot:
+        hooks = Hooks(
+            save=self.saved.append,
+            is_stopping=lambda: len(self.steps) == stop_after,
+            progress=Silent(),
+            on_step=lambda step, losses: self.steps.append((step, dict(losses))),
+        )
+        return fit(
+            method,
+            streams,
+            options=training,
+            seed=3,
+            device=torch.device("cpu"),
+            resume=resume,
+            hooks=hooks,
+        )
+
+
+@pytest.fixture
+def make_streams(labeled, pseudo_labeled, unlabeled) -> Callable[..., PatchStreams]:
+    def make(training: Training, *, has_pseudo: bool = False) -> PatchStreams:
+        return PatchStreams(
+            labeled,
+            pseudo_labeled if has_pseudo else unlabeled,
+            options=training,
+            augmentation=Augmentation(flip_axes=(0,)),
+            seed=3,
+            device=torch.device("cpu"),
+        )
+
+    return make
+
+
+def assert_equal(a: Snapshot, b: Snapshot) -> None:
+    assert a.step == b.step
+    for kind in ("modules", "optimizer", "curves", "scaler"):
+        np.testing.assert_equal(getattr(a, kind), getattr(b, kind))
+
+
+def test_training_lowers_the_loss(make_streams):
+    training = options(steps=20, schedule="constant")
+    final = Run().fit(Supervised(network(), {}, steps=20), make_streams(training), training)
+    curve = final.curves["supervised"]
+    assert len(curve) == 20
+    assert curve[-5:].mean() < 0.7 * curve[:5].mean()
+
+
+@pytest.mark.parametrize("stop_after", [1, 4])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", METHODS)
+def test_an_interrupted_and_resumed_run_equals_an_undisturbed_one(
+    name, optimizer, stop_after, make_streams
+):
+    # Patches, dropout and noise are drawn anew from seed and step; everything else is in the state.
+    training = options(optimizer=optimizer)
+    part, streams = load(METHODS, name, kind="method"), make_streams(training)
+    whole = Run().fit(part(network(), {}, steps=6), streams, training)
+
+    first = Run()
+    stopped = first.fit(part(network(), {}, steps=6), streams, training, stop_after=stop_after)
+    other = part(network(seed=9), {}, steps=6)  # its weights have to come from the snapshot
+    resumed = Run().fit(other, make_streams(training), training, resume=stopped)
+
+    assert stopped.step == stop_after
+    assert_equal(first.saved[-1], stopped)
+    assert_equal(resumed, whole)
+
+
+def test_a_resumed_run_with_pseudo_labels_equals_an_undisturbed_one(make_streams):
+    training = options()
+
+    def method(seed: int) -> Method:
+        return Supervised(network(seed), {}, steps=6, pseudo_term=TERM)
+
+    streams = make_streams(training, has_pseudo=True)
+    whole = Run().fit(method(0), streams, training)
+    stopped = Run().fit(method(0), streams, training, stop_after=3)
+
+    assert set(whole.curves) == {"supervised", "sam"}
+    assert_equal(Run().fit(method(9), streams, training, resume=stopped), whole)
+
+
+def test_noise_and_dropout_do_not_depend_on_the_random_state_before(make_streams):
+    training = options(steps=2)
+    runs = []
+    for seed in (1, 2):
+        method = load(METHODS, "uamt", kind="method")(network(), {}, steps=2)
+        torch.manual_seed(seed)
+        runs.append(Run().fit(method, make_streams(training), training))
+    assert_equal(*runs)
+
+
+def test_the_state_is_saved_at_regular_steps_and_at_the_end(make_streams):
+    training = options(steps=7, checkpoint_every=3)
+    run = Run()
+    run.fit(Supervised(network(), {}, steps=7), make_streams(training), training)
+    assert [snapshot.step for snapshot in run.saved] == [3, 6, 7]
+
+
+def test_a_signal_at_the_last_step_comes_too_late(make_streams):
+    training = options(steps=2, checkpoint_every=9)
+    run = Run()
+    final = run.fit(
+        Supervised(network(), {}, steps=2), make_streams(training), training, stop_after=2
+    )
+    assert final.step == 2
+    assert [snapshot.step for snapshot in run.saved] == [2]
+
+
+def test_every_step_is_told_with_its_loss_terms(make_streams):
+    training = options(steps=3)
+    run = Run()
+    method = load(METHODS, "mean-teacher", kind="method")(network(), {}, steps=3)
+    final = run.fit(method, make_streams(training), training)
+    assert [step for step, _ in run.steps] == [1, 2, 3]
+    told = [losses["consistency"] for _, losses in run.steps]
+    assert told == pytest.approx(final.curves["consistency"].tolist())
+
+
+class Broken(Supervised):
+    """Its loss is not a number at some calls."""
+
+    def __init__(self, student: nn.Module, *, bad_calls: range) -> None:
+        super().__init__(student, {}, steps=20)
+        self.bad_calls, self.calls, self.moved = bad_calls, count(), []
+
+    def forward(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        losses = super().forward(batch, step)
+        is_bad = next(self.calls) in self.bad_calls
+        return {name: loss * float("nan") for name, loss in losses.items()} if is_bad else losses
+
+    def after_step(self, step: int) -> None:
+        self.moved.append(step)
+
+
+def test_a_step_whose_loss_is_not_finite_is_skipped(make_streams):
+    training = options(steps=7)
+    method = Broken(network(), bad_calls=range(1, 5))  # four in a row are borne
+    final = Run().fit(method, make_streams(training), training)
+    assert np.isnan(final.curves["supervised"]).tolist() == [False] + [True] * 4 + [False] * 2
+    assert method.moved == [0, 5, 6]
+    assert all(np.isfinite(array).all() for array in final.modules["student"].values())
+
+
+def test_five_bad_losses_in_a_row_end_the_training(make_streams):
+    training = options(steps=20, checkpoint_every=1)
+    run = Run()
+    method = Broken(network(), bad_calls=range(2, 20))
+    with pytest.raises(TrainingError, match=r"not finite in 5 steps.*lower learning_rate"):
+        run.fit(method, make_streams(training), training)
+    # Steps 3 to 6 were skipped and the seventh was one too many: weights, and the statistics of
+    # batch normalisation, are still those after step 2.
+    assert run.saved[-1].step == 6
+    np.testing.assert_equal(run.saved[-1].modules, run.saved[1].modules)
+
+
+def test_large_gradients_are_clipped(make_streams):
+    # One step of plain SGD with rate 1 moves the weights by the gradient, of norm 1/8 at most.
+    training = options(
+        steps=1, optimizer="sgd", learning_rate=1.0, momentum=0.0, weight_decay=0.0,
+        max_gradient_norm=0.125,
+    )  # fmt: skip
+    student = network()
+    before = torch.cat([p.detach().flatten().clone() for p in student.parameters()])
+    Run().fit(Supervised(student, {}, steps=1), make_streams(training), training)
+    after = torch.cat([p.detach().flatten() for p in student.parameters()])
+    assert (after - before).norm().item() == pytest.approx(0.125, rel=1e-3)
