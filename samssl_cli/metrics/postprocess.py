@@ -31,7 +31,7 @@ def largest_component(label: NDArray[Integer], classes: Iterable[int]) -> NDArra
 def blur_largest_component(
     probability: NDArray[np.float32], sigma_voxels: float, classes: Iterable[int]
 ) -> NDArray[np.uint8]:
-    """Blur the probabilities, take the most probable class, keep the largest component of `classes`.
+    """Blur the probabilities, take the likeliest class, keep one component of each of `classes`.
 
     The control row of `evaluate`: what a generalist adds has to be more than smoothness.
 

@@ -9,8 +9,8 @@
     mask_owner         (L, 2) int32
     mask_bits          (B,) uint8        each frame's voxels, 8 to a byte, one mask after the other
 
-The mask of an object itself is owned by [object, -1]. Masks are stored one by one: perturbed masks of neighbouring objects may overlap, so that one map of
-object numbers could not hold them all.
+The mask of an object itself is owned by [object, -1]. Masks are stored one by one: perturbed
+masks of neighbouring objects may overlap, so that one map of numbers could not hold them all.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
