@@ -93,6 +93,8 @@ def _kind(described: dict[str, Any]) -> str:
     if "enum" in described or "const" in described:
         values = described.get("enum", [described.get("const")])
         return ", ".join(f"`{value}`" for value in values)
+    if "$ref" in described:
+        return f"a table as `[{described['$ref'].rpartition('/')[2].lower()}]`"
     if described["type"] == "array":
         return _list(described)
     if described["type"] == "object":

@@ -10,7 +10,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -32,6 +32,9 @@ class Section(BaseModel):
     """A table of a recipe: unknown keys are refused, values cannot change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Keys that change no result: they are no part of a fingerprint."""
 
 
 class Preprocess(Section):
@@ -111,6 +114,8 @@ class Augmentation(Section):
 class Training(Section):
     """What `train-ssl` and `retrain` share."""
 
+    without_effect = frozenset({"checkpoint_every"})
+
     method: str = Field("mean-teacher", description="a row of `samssl list methods`")
     method_options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="one table per method; that of the chosen one is used"
@@ -143,6 +148,9 @@ class TrainSsl(Training):
 class Retrain(Training):
     """The student, from labeled cases and pseudo-labels."""
 
+    network: Network | None = Field(
+        None, description="the student's network, where it is not to be the specialist's"
+    )
     method: str = Field("supervised", description="a row of `samssl list methods`")
     sam_loss: Literal["dice-ce", "mse"] = Field(
         "dice-ce", description="how the student is held to the pseudo-label's probabilities"
@@ -229,8 +237,12 @@ class Recipe(Section):
     evaluate: Evaluate = Evaluate()
 
     def options(self, *sections: str) -> dict[str, Any]:
-        """The named sections as plain JSON values, for a fingerprint."""
-        return {name: getattr(self, name).model_dump(mode="json") for name in sections}
+        """The named sections as plain JSON values, without what changes no result."""
+        found = {name: getattr(self, name) for name in sections}
+        return {
+            name: section.model_dump(mode="json", exclude=set(section.without_effect))
+            for name, section in found.items()
+        }
 
 
 def shipped_recipes() -> dict[str, str]:

@@ -223,9 +223,15 @@ def test_a_section_cannot_change_and_describes_every_field(section):
 
 
 def test_the_options_of_a_stage_are_plain_json_and_read_back():
-    recipe = read_recipe("la")
+    every = [f"{section}.checkpoint_every=250" for section in ("train_ssl", "retrain")]  # default
+    recipe = read_recipe("la", every)
     options = recipe.options(*Recipe.model_fields)
     assert Recipe.model_validate(json.loads(json.dumps(options))) == recipe
+
+
+def test_what_changes_no_result_is_no_part_of_the_options():
+    seldom = read_recipe("quick", ["train_ssl.checkpoint_every=1"])
+    assert seldom.options("train_ssl") == read_recipe("quick").options("train_ssl")
 
 
 def test_the_options_of_a_stage_are_the_named_sections():

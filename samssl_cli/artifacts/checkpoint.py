@@ -26,7 +26,7 @@ from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.members import find_damage, read_member, write_member
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.errors import DamagedArtifactError
-from samssl_cli.recipe import Inference, Network
+from samssl_cli.recipe import Network
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -59,7 +59,6 @@ class Checkpoint:
         about = self._store.about
         self.facts = DatasetFacts.from_json(about)
         self.network = Network.model_validate(about["network"])
-        self.inference = Inference.model_validate(about["inference"])
         i, j, k = about["patch_size"]
         self.patch_size: tuple[int, int, int] = (i, j, k)
         self.predictor: str = about["predictor"]

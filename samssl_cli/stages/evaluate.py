@@ -72,7 +72,7 @@ def evaluate(
     plan = Plan(
         kind="scores",
         stage="evaluate",
-        options={**recipe.options("evaluate"), "largest_component": one_object},
+        options={**recipe.options("evaluate", "inference"), "largest_component": one_object},
         seed=0,
         inputs={"cases": references.cases_fingerprint, "what": what.fingerprint},
     )
@@ -80,7 +80,7 @@ def evaluate(
     def work(work: Work) -> None:
         is_checkpoint = what.kind == "checkpoint"
         names, predict = (
-            _checkpoint_source(cases, what_path, recipe.evaluate, device)
+            _checkpoint_source(cases, what_path, recipe, device)
             if is_checkpoint
             else _label_source(cases, what_path)
         )
@@ -124,26 +124,25 @@ def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
 
 
 def _checkpoint_source(
-    cases: Cases, path: Path, options: Evaluate, device: str
+    cases: Cases, path: Path, recipe: Recipe, device: str
 ) -> "tuple[Sequence[str], Predict]":
     """The cases that a checkpoint is scored on, and how it predicts one."""
     from samssl_cli.stages.device import pick_device
-    from samssl_cli.stages.specialist import load_specialist, predict_case
+    from samssl_cli.stages.specialist import load_specialist
 
     checkpoint = Checkpoint(path)
     check_same_classes(cases, checkpoint)
-    where = pick_device(device)
-    network = load_specialist(checkpoint, where)
+    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
 
     def predict(name: str) -> "NDArray[np.float32]":
-        return predict_case(network, cases.read_unlabeled(name).image, checkpoint, where)
+        return specialist.predict(cases.read_unlabeled(name).image)
 
     roles = {
         "test": cases.test,
         "unlabeled": cases.unlabeled,
         "held-out": cases.unlabeled + cases.test,
     }
-    return roles[options.cases], predict
+    return roles[recipe.evaluate.cases], predict
 
 
 def _label_source(cases: Cases, path: Path) -> "tuple[Sequence[str], Predict]":

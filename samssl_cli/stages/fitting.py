@@ -74,7 +74,6 @@ def about(cases: Cases, recipe: Recipe, options: Training, method: Method) -> di
     return {
         **cases.facts.to_json(),
         "network": recipe.network.model_dump(mode="json"),
-        "inference": recipe.inference.model_dump(mode="json"),
         "patch_size": list(options.patch_size),
         "predictor": names[id(method.predictor())],
         "method": options.method,

@@ -1,12 +1,14 @@
 """`samssl predict`: label maps for new images, in their own grid."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samssl_cli.artifacts.checkpoint import Checkpoint
-from samssl_cli.errors import DataError, UsageError
+from samssl_cli.errors import DataError, StaleArtifactError, UsageError
 from samssl_cli.progress import Progress
+from samssl_cli.recipe import Inference
 from samssl_cli.volumes import nifti
 from samssl_cli.volumes.datasets.dataset import Dataset, RawCase
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     Predict = Callable[[RawCase], None]
 
 _MAX_BYTES = int(4e9)
+_MADE_BY = "predicted-with.json"
 
 
 def predict(
@@ -53,6 +56,7 @@ def predict(
         raise UsageError(f"-o {output}: holds the images; name another folder for the label maps")
     cases = find_images(images, checkpoint.facts.channel_names)
     targets = {case.name: output / f"{case.name}.nii.gz" for case in cases}
+    _refuse_others(output, checkpoint, force=force, only_largest=only_largest)
     pending = [case for case in cases if force or not targets[case.name].exists()]
     if not pending:
         progress.note(f"{output} is up to date")
@@ -61,6 +65,8 @@ def predict(
         checkpoint, targets, images[0], only_largest=only_largest, device=device
     )
     output.mkdir(parents=True, exist_ok=True)
+    made_by = _made_by(checkpoint, only_largest=only_largest)
+    (output / _MADE_BY).write_text(json.dumps(made_by) + "\n", encoding="utf-8")
     progress.start("predicting", total=len(cases), done=len(cases) - len(pending))
     problems = []
     for case in pending:
@@ -71,6 +77,27 @@ def predict(
             f"{len(problems)} of {len(pending)} images could not be predicted:", problems
         )
     return list(targets.values())
+
+
+def _made_by(checkpoint: Checkpoint, *, only_largest: bool) -> dict[str, str | bool]:
+    """What decides the label maps of a folder."""
+    return {"checkpoint": checkpoint.fingerprint, "largest_component": only_largest}
+
+
+def _refuse_others(
+    output: Path, checkpoint: Checkpoint, *, force: bool, only_largest: bool
+) -> None:
+    """Raise a `StaleArtifactError` when the folder holds another checkpoint's label maps."""
+    record = output / _MADE_BY
+    if force or not record.exists():
+        return
+    if record.read_text(encoding="utf-8").strip() != json.dumps(
+        _made_by(checkpoint, only_largest=only_largest)
+    ):
+        raise StaleArtifactError(
+            f"{output}: holds label maps of another checkpoint, or cleaned otherwise ({record}); "
+            "name another folder, or predict them again with --force"
+        )
 
 
 def _problems_of(predict_one: "Predict", case: RawCase) -> list[str]:
@@ -92,10 +119,9 @@ def _predictor(
 ) -> "Predict":
     """How one image becomes a label map in the file that `targets` names."""
     from samssl_cli.stages.device import pick_device
-    from samssl_cli.stages.specialist import load_specialist, predict_case
+    from samssl_cli.stages.specialist import load_specialist
 
-    where = pick_device(device)
-    network = load_specialist(checkpoint, where)
+    specialist = load_specialist(checkpoint, Inference(), pick_device(device))
     facts = checkpoint.facts
     images = Dataset(root, facts.name, facts.channel_names, facts.class_names, (), "nifti")
 
@@ -105,7 +131,7 @@ def _predictor(
 
         image, grid = images.read_image(case, max_bytes=_MAX_BYTES)
         prepared, geometry = prepare_image(image, grid, facts.preprocessing)
-        probability = predict_case(network, prepared, checkpoint, where)
+        probability = specialist.predict(prepared)
         label = _label(to_native_probability(probability, geometry), only_largest=only_largest)
         nifti.write_label(targets[case.name], label, grid)
 

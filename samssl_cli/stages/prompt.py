@@ -18,8 +18,9 @@ from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
+
+    from samssl_cli.stages.specialist import Specialist
 
 
 def prompt(
@@ -46,13 +47,13 @@ def prompt(
     plan = Plan(
         kind="prompts",
         stage="prompt",
-        options=recipe.options("prompt"),
+        options=recipe.options("prompt", "inference"),
         seed=seed,
         inputs={"cases": cases.fingerprint, "specialist": checkpoint.fingerprint},
     )
 
     def work(work: Work) -> None:
-        _prompt(work, cases, checkpoint, recipe.prompt, seed=seed, device=device)
+        _prompt(work, cases, checkpoint, recipe, seed=seed, device=device)
 
     return run_stage(plan, output, work=work, force=force, progress=progress)
 
@@ -72,7 +73,7 @@ def _prompt(
     work: Work,
     cases: Cases,
     checkpoint: Checkpoint,
-    options: PromptOptions,
+    recipe: Recipe,
     *,
     seed: int,
     device: str,
@@ -83,16 +84,14 @@ def _prompt(
     from samssl_cli.stages.device import pick_device
     from samssl_cli.stages.specialist import load_specialist
 
-    where = pick_device(device)
-    network = load_specialist(checkpoint, where)
+    options = recipe.prompt
+    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
     strategies = [load(STRATEGIES, name, kind="strategy") for name in options.strategies]
     store = work.draft.root
     for name in work.each_pending(store, cases.unlabeled, "prompting"):
         case = cases.read_unlabeled(name)
         case_seed = zlib.crc32(f"{seed}/{name}".encode())
-        probability, uncertainty = _predict(
-            network, case.image, checkpoint, options, seed=case_seed, device=where
-        )
+        probability, uncertainty = _predict(specialist, case.image, options, seed=case_seed)
         rng = np.random.default_rng(case_seed)
         objects = build_prompts(probability, uncertainty, options, rng, strategies)
         write_prompts(
@@ -107,26 +106,23 @@ def _prompt(
 
 
 def _predict(
-    network: "torch.nn.Module",
+    specialist: "Specialist",
     image: "NDArray[np.float16]",
-    checkpoint: Checkpoint,
     options: PromptOptions,
     *,
     seed: int,
-    device: "torch.device",
 ) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
     """The class probabilities and the uncertainty of one image."""
     import numpy as np
 
     from samssl_cli.inference.uncertainty import normalised_entropy, stochastic_probability
-    from samssl_cli.stages.specialist import predict_case
 
-    probability = predict_case(network, image, checkpoint, device)
+    probability = specialist.predict(image)
     if options.uncertainty == "entropy":
         return probability, normalised_entropy(probability)
     mean = stochastic_probability(
-        lambda noisy: predict_case(network, noisy, checkpoint, device),
-        network,
+        specialist.predict,
+        specialist.network,
         image.astype(np.float32),
         num_passes=options.num_passes,
         noise_std=options.input_noise_std,

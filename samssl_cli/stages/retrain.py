@@ -39,7 +39,7 @@ def retrain(
         pseudo_path: `pseudo.zarr`, made from the same cases.
         output: where the checkpoint goes.
         init_path: a checkpoint to begin with; None begins from random weights.
-        recipe: its sections network, augmentation, inference and retrain are used.
+        recipe: its sections network, augmentation and retrain are used.
         seed: of the weights, the patches and the noise.
         device: where to train.
         force: replace an artifact of another plan.
@@ -52,6 +52,7 @@ def retrain(
     """
     check_name(METHODS, recipe.retrain.method, kind="method")
     check_name(NETWORKS, recipe.network.name, kind="network")
+    recipe = _with_students_network(recipe)
     cases, pseudo = Cases(cases_path), PseudoLabels(pseudo_path)
     init = None if init_path is None else Checkpoint(init_path)
     _check_same_cases(cases, pseudo)
@@ -59,7 +60,7 @@ def retrain(
     plan = Plan(
         kind="checkpoint",
         stage="retrain",
-        options=recipe.options("network", "augmentation", "inference", "retrain"),
+        options=recipe.options("network", "augmentation", "retrain"),
         seed=seed,
         inputs=inputs if init is None else {**inputs, "init": init.fingerprint},
     )
@@ -123,6 +124,13 @@ def _retrain(
         device=where,
         tensorboard=tensorboard,
     )
+
+
+def _with_students_network(recipe: Recipe) -> Recipe:
+    """Let `retrain.network`, where it is given, take the place of `network`."""
+    if recipe.retrain.network is None:
+        return recipe
+    return recipe.model_copy(update={"network": recipe.retrain.network})
 
 
 def _pseudo_term(options: Retrain) -> "PseudoLabelTerm":

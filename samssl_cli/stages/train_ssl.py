@@ -35,7 +35,7 @@ def train_ssl(
     plan = Plan(
         kind="checkpoint",
         stage="train-ssl",
-        options=recipe.options("network", "augmentation", "inference", "train_ssl"),
+        options=recipe.options("network", "augmentation", "train_ssl"),
         seed=seed,
         inputs={"cases": cases.fingerprint},
     )

@@ -50,6 +50,20 @@ def digest(path: Path, key: str) -> str:
     return hashlib.sha256(described + np.ascontiguousarray(voxels).tobytes()).hexdigest()
 
 
+def holds_label(path: Path) -> bool:
+    """Whether a file has an array `label`; a file that cannot be opened is left to `read_label`.
+
+    Raises:
+        UsageError: when h5py is not installed.
+    """
+    h5py = _h5py()
+    try:
+        with h5py.File(path, "r") as file:
+            return "label" in file
+    except OSError:
+        return True
+
+
 def _unit_grid(voxels: NDArray[np.generic]) -> NativeGrid:
     i, j, k = voxels.shape
     return NativeGrid.from_affine((i, j, k), np.eye(4))

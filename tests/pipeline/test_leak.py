@@ -61,7 +61,10 @@ def test_which_held_out_masks_exist_does_not_order_the_unlabeled_cases(phantom, 
 
 
 def write_h5(root, *, seed):
-    """Two training cases and one test case; `seed` decides the masks of all but the first."""
+    """Two training cases and one test case; `seed` decides the masks of all but the first.
+
+    0 leaves the true ones, None writes none at all.
+    """
     for number, name in enumerate(("a", "b", "t")):
         rng = np.random.default_rng(number)
         image = rng.normal(size=(20, 18, 16)).astype(np.float32)
@@ -72,22 +75,25 @@ def write_h5(root, *, seed):
             mask = np.random.default_rng(seed).integers(0, 2, image.shape).astype(np.uint8)
         (root / name).mkdir(parents=True)
         with h5py.File(root / name / "mri_norm2.h5", "w") as file:
-            file["image"], file["label"] = image, mask
+            file["image"] = image
+            if name == "a" or seed is not None:
+                file["label"] = mask
     (root / "train.list").write_text("a\nb\n")
     (root / "test.list").write_text("t\n")
     return root
 
 
 def test_held_out_masks_in_h5_files_change_nothing(loop, tmp_path, hashes):
-    first, second = (
+    runs = [
         loop.beside(data=write_h5(tmp_path / run / "data", seed=seed), out=tmp_path / run)
-        for run, seed in (("first", 0), ("second", 1))
-    )
-    for run in (first, second):
+        for run, seed in (("true", 0), ("randomised", 1), ("deleted", None))
+    ]
+    for run in runs:
         run.to_student()
-    assert digests(first, hashes) == digests(second, hashes)
-    heldout = [hashes(run.path("cases") / "heldout") for run in (first, second)]
-    assert heldout[0] != heldout[1]
+    true, randomised, deleted = (digests(run, hashes) for run in runs)
+    assert true == randomised == deleted
+    heldout = [hashes(run.path("cases") / "heldout") for run in runs]
+    assert heldout[0] != heldout[1] != heldout[2] != heldout[0]
 
 
 def test_what_the_stages_open_has_no_held_out_group(loop):

@@ -72,7 +72,7 @@ def test_unreadable_images_are_listed_and_the_others_predicted(loop, tmp_path):
     message = str(caught.value)
     assert all(name in message for name in ("empty.nii.gz", "text.nii.gz", "channels.nii.gz"))
     assert "2 channels, expected 1 (MRI)" in message
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.nii.gz"]
+    assert [path.name for path in (tmp_path / "out").glob("*.nii.gz")] == ["good.nii.gz"]
 
 
 def test_missing_files_are_told_before_any_work(loop, tmp_path):

@@ -51,7 +51,7 @@ def open_nnunet(root: Path) -> Dataset:
         raise DataError(f"{root}: no images *{ending} in imagesTr or imagesTs")
     return Dataset(
         root=root,
-        name=str(description.get("name") or root.resolve().name),
+        name=str(description.get("name") or "unnamed"),
         channel_names=channels,
         class_names=class_names(path, description),
         cases=tuple(cases),

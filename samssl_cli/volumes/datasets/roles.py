@@ -76,7 +76,7 @@ def assign_roles(
     training, test = _training_and_test(dataset, split)
     candidates = _candidates(dataset, training, split)
     chosen = _chosen(candidates, labeled)
-    others = split.get("unlabeled", [name for name in training if name not in candidates])
+    others = _others(training, candidates, split)
     unlabeled = [name for name in (*candidates, *others) if name not in chosen]
     counts = Counter([*chosen, *unlabeled, *test])
     counts |= Counter(name for names in split.values() for name in names)
@@ -99,6 +99,17 @@ def _candidates(dataset: Dataset, training: Sequence[str], split: Split) -> Sequ
     has_label = {case.name for case in dataset.cases if case.label is not None}
     apart = set(split.get("unlabeled", ()))
     return [name for name in training if name in has_label and name not in apart]
+
+
+def _others(training: Sequence[str], candidates: Sequence[str], split: Split) -> list[str]:
+    """Who is unlabeled whatever is chosen; a case drops out only where a split names both roles.
+
+    Whether a case that is not chosen has a label must not matter: its label is held out.
+    """
+    listed = list(split.get("unlabeled", ()))
+    if "labeled" in split and "unlabeled" in split:
+        return listed
+    return listed + [name for name in training if name not in {*candidates, *listed}]
 
 
 def _chosen(candidates: Sequence[str], labeled: int | Sequence[str] | None) -> Sequence[str]:

@@ -18,6 +18,7 @@ from samssl_cli.volumes.datasets.description import (
     read_json,
     read_text,
 )
+from samssl_cli.volumes.h5 import holds_label
 
 _ENDINGS = (".list", ".txt")
 _NO_SPACING = "the h5 layout stores no voxel size: 1 mm is assumed, so mm are voxels"
@@ -49,7 +50,7 @@ def open_ssl4mis(root: Path) -> Dataset:
     channels, classes = _described(root / "dataset.json")
     return Dataset(
         root=root,
-        name=root.resolve().name,
+        name="unnamed",
         channel_names=channels,
         class_names=classes,
         cases=tuple(cases),
@@ -93,7 +94,10 @@ def _case(root: Path, name: str, role: str, seen: set[str], problems: list[str])
                 f"{role} list: case {name} has no file {name}/mri_norm2.h5 or data/{name}.h5"
             )
     seen.add(name)
-    return None if path is None else RawCase(name, (path,), path, in_test=role == "test")
+    if path is None:
+        return None
+    label = path if holds_label(path) else None
+    return RawCase(name, (path,), label, in_test=role == "test")
 
 
 def _file(root: Path, name: str) -> Path | None:

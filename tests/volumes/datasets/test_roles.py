@@ -30,8 +30,8 @@ RULES = {
     "first 2 in the order of the split": (2, {"labeled": ["c", "b", "a"]}, "cb", "auv", "t"),
     "split in full": (None, {"labeled": "b", "unlabeled": "va", "test": "tc"}, "b", "va", "tc"),
     "split with test only": (1, {"test": ["b", "c"]}, "a", "uv", "bc"),
-    "split with unlabeled only": (None, {"unlabeled": ["v", "c"]}, "ab", "vc", "t"),
-    "a named case leaves unlabeled": (["a"], {"unlabeled": ["a", "v"]}, "a", "bcv", "t"),
+    "split with unlabeled only": (None, {"unlabeled": ["v", "c"]}, "ab", "vcu", "t"),
+    "a named case leaves unlabeled": (["a"], {"unlabeled": ["a", "v"]}, "a", "bcvu", "t"),
 }
 
 

@@ -93,7 +93,6 @@ def cut_short(path):
 
 DEFECTS = {
     "no image": (lambda path: save(path, label=volumes()["label"]), "no array 'image'"),
-    "no label": (lambda path: save(path, image=volumes()["image"]), "no array 'label'"),
     "a link elsewhere": (linked, "no array 'image'"),
     "2-D": (lambda path: save(path, image=np.zeros((3, 4)), label=volumes()["label"]), "3 x 4"),
     "cut short": (cut_short, "not readable as HDF5"),
@@ -104,6 +103,15 @@ DEFECTS = {
         "label values 7 in 20 voxels",
     ),
 }
+
+
+def test_a_file_without_a_label_is_an_unlabeled_case(tmp_path):
+    (tmp_path / "train.list").write_text("a\nb\n")
+    (tmp_path / "data").mkdir()
+    save(tmp_path / "data/a.h5", **volumes())
+    save(tmp_path / "data/b.h5", image=volumes()["image"])
+    cases = open_dataset(tmp_path).cases
+    assert [case.label for case in cases] == [tmp_path / "data/a.h5", None]
 
 
 @pytest.mark.parametrize(("damage", "message"), DEFECTS.values(), ids=DEFECTS)
