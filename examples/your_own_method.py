@@ -15,11 +15,11 @@ from pydantic import Field
 from torch import Tensor
 
 from samssl_cli.cli import app
-from samssl_cli.methods import METHODS
+from samssl_cli.methods import METHODS, MethodEntry
 from samssl_cli.methods.method import Batch, Method
 from samssl_cli.networks import build_network
 from samssl_cli.recipe import Network, NonNegative, Section
-from samssl_cli.registry import Entry, load
+from samssl_cli.registry import load
 
 
 class EntropyMinimisation(Method):
@@ -44,10 +44,11 @@ class EntropyMinimisation(Method):
         return {"entropy": self.options.weight * entropy.mean()}
 
 
-METHODS["entropy"] = Entry(
+METHODS["entropy"] = MethodEntry(
     f"{__name__}:EntropyMinimisation",
     "prefer confident predictions on unlabeled patches",
     "Grandvalet & Bengio, NeurIPS 2004",
+    learns_from_unlabeled=True,
 )
 
 

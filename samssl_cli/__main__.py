@@ -8,6 +8,11 @@ from samssl_cli.cli.console import note_error
 from samssl_cli.errors import Interrupted, SamsslError
 from samssl_cli.stages.signals import leave_on_signals
 
+_OUT_OF_MEMORY = (
+    "out of memory on the device: use a smaller patch_size, labeled_batch, unlabeled_batch or "
+    "inference.window_batch (--set), or --device cpu. What is done is kept"
+)
+
 
 def main() -> None:
     """Run `samssl` with the arguments of this process."""
@@ -20,6 +25,11 @@ def main() -> None:
     except (SamsslError, Interrupted) as problem:
         note_error(problem)
         sys.exit(problem.exit_code)
+    except RuntimeError as problem:
+        if type(problem).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+            raise
+        note_error(f"{problem}\n{_OUT_OF_MEMORY}")
+        sys.exit(1)
     except OSError as problem:  # a full disk, a path that cannot be written
         note_error(problem)
         sys.exit(1)

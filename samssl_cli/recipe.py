@@ -10,7 +10,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -65,8 +65,18 @@ class Network(Section):
         (16, 32, 64, 128, 256),
         description="feature maps per level, finest first; vnet doubles the first",
     )
-    norm: Literal["instance", "batch"] = Field("instance", description="normalisation layer")
-    dropout: Fraction = Field(0.0, description="dropout rate; uamt needs it above 0")
+    norm: Literal["auto", "instance", "batch"] = Field(
+        "auto",
+        description="normalisation layer; auto: batch for a method that learns from unlabeled "
+        "patches, whose statistics adapt the network to them, else instance",
+    )
+    dropout: Fraction = Field(
+        0.0, description="dropout rate; with 0, uamt's uncertainty comes from noise alone"
+    )
+
+    def with_norm(self, norm: Literal["instance", "batch"]) -> "Network":
+        """The same network, with `norm` where the recipe left it open."""
+        return self.model_copy(update={"norm": norm}) if self.norm == "auto" else self
 
 
 class Augmentation(Section):
@@ -136,9 +146,16 @@ class Training(Section):
     )
     poly_power: Positive = Field(0.9, description="exponent of the poly schedule")
     decay_every: PositiveCount = Field(2500, description="steps between divisions by 10 (step)")
-    max_gradient_norm: Positive | None = Field(12.0, description="clip gradients to this norm")
+    max_gradient_norm: NonNegative = Field(
+        12.0, description="clip gradients to this norm; 0 leaves them alone"
+    )
     mixed_precision: bool = Field(True, description="half precision on CUDA; CPU always uses fp32")
     checkpoint_every: PositiveCount = Field(250, description="steps between saved states")
+
+    def narrowed(self) -> Self:
+        """The same section with the options of the chosen method alone."""
+        chosen = {self.method: self.method_options.get(self.method, {})}
+        return self.model_copy(update={"method_options": chosen})
 
 
 class TrainSsl(Training):
@@ -148,9 +165,6 @@ class TrainSsl(Training):
 class Retrain(Training):
     """The student, from labeled cases and pseudo-labels."""
 
-    network: Network | None = Field(
-        None, description="the student's network, where it is not to be the specialist's"
-    )
     method: str = Field("supervised", description="a row of `samssl list methods`")
     sam_loss: Literal["dice-ce", "mse"] = Field(
         "dice-ce", description="how the student is held to the pseudo-label's probabilities"
@@ -213,6 +227,11 @@ class SamLabel(Section):
         0.6, description="an object whose answer has less Dice with the specialist's is rejected"
     )
 
+    @property
+    def chosen_options(self) -> dict[str, Any]:
+        """The options of the chosen generalist."""
+        return self.options.get(self.generalist, {})
+
 
 class Evaluate(Section):
     """Which cases are scored, and how predictions are cleaned first."""
@@ -235,6 +254,21 @@ class Recipe(Section):
     retrain: Retrain = Retrain()
     inference: Inference = Inference()
     evaluate: Evaluate = Evaluate()
+
+    def narrowed(self) -> "Recipe":
+        """The same recipe without the options of methods and generalists that are not chosen."""
+        chosen = {self.sam_label.generalist: self.sam_label.chosen_options}
+        return self.model_copy(
+            update={
+                "train_ssl": self.train_ssl.narrowed(),
+                "retrain": self.retrain.narrowed(),
+                "sam_label": self.sam_label.model_copy(update={"options": chosen}),
+            }
+        )
+
+    def with_norm(self, norm: Literal["instance", "batch"]) -> "Recipe":
+        """The same recipe, with `network.norm` decided."""
+        return self.model_copy(update={"network": self.network.with_norm(norm)})
 
     def options(self, *sections: str) -> dict[str, Any]:
         """The named sections as plain JSON values, without what changes no result."""

@@ -86,7 +86,6 @@ def test_an_empty_recipe_is_the_defaults(recipe_file):
         pytest.param("sam_label.generalist=sam", "sam", id="bare-word"),
         pytest.param('network.norm="batch"', "batch", id="quoted"),
         pytest.param("network.channels=[4, 8]", (4, 8), id="list"),
-        pytest.param("retrain.max_gradient_norm=null", None, id="null"),
         pytest.param(" prompt.num_sets = 7 ", 7, id="spaces"),
     ],
 )

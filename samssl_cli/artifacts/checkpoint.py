@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +56,11 @@ class Checkpoint:
         self._store = SealedStore(path, "checkpoint")
         self.path = path
         self.fingerprint = self._store.fingerprint
+        self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         about = self._store.about
         self.facts = DatasetFacts.from_json(about)
         self.network = Network.model_validate(about["network"])
+        self.norm: Literal["instance", "batch"] = about["network"]["norm"]
         i, j, k = about["patch_size"]
         self.patch_size: tuple[int, int, int] = (i, j, k)
         self.predictor: str = about["predictor"]

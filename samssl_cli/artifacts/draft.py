@@ -172,7 +172,7 @@ def is_up_to_date(output: Path, plan: Plan, *, force: bool = False) -> bool:
 
     Raises:
         StaleArtifactError: when it is a complete artifact of another plan, without `force`.
-        ArtifactError: when it is something else.
+        ArtifactError: when it is of another kind, an input of the plan, or something else.
     """
     if not _exists(output):
         return False
@@ -188,13 +188,16 @@ def is_up_to_date(output: Path, plan: Plan, *, force: bool = False) -> bool:
         raise
     if manifest.fingerprint == plan.fingerprint:
         return not (force and find_all_damage(output))
+    _refuse_to_replace(output, manifest.plan, plan)
+    if manifest.fingerprint in plan.inputs.values():
+        raise ArtifactError(f"{output}: is an input of this run; name another output")
     if not force:
         raise StaleArtifactError(_stale(output, manifest.plan, plan.to_json()))
     return False
 
 
 def refuse_if_busy(output: Path) -> None:
-    """Raise a `BusyArtifactError` when another process is writing `output`; write nothing."""
+    """Raise a `BusyArtifactError` when another process is writing `output`; leave no file."""
     if _lock_path(output).exists():
         with _lock(output):
             pass
@@ -207,8 +210,10 @@ def _prepare(output: Path, plan: Plan, *, force: bool) -> Draft | None:
     _discard_stale_part(output, plan, force=force)
     draft = Draft(output, plan)
     if draft.is_resumed and not is_unfinished(read_attributes(draft.path)):
-        draft.publish()  # the run before was killed when only the new name was missing
-        return None
+        if not find_all_damage(draft.path):
+            draft.publish()  # the run before was killed when only the new name was missing
+            return None
+        draft.root.reopen()  # it was killed within Draft.reopen
     if force and not draft.is_resumed and _is_of_plan(output, plan):
         draft.reopen()
     return draft
@@ -232,10 +237,23 @@ def _discard_stale_part(output: Path, plan: Plan, *, force: bool) -> None:
     found = _part_plan(part)
     if found == plan.to_json():
         return
+    if found is not None:
+        _refuse_to_replace(part, found, plan)
     if not force and not _is_empty(part):
         raise StaleArtifactError(_stale(part, found or {}, plan.to_json()))
     _remove(_beside(output, _PROGRESS))
     _remove(part)
+
+
+def _refuse_to_replace(path: Path, found: Mapping[str, Any], plan: Plan) -> None:
+    """Raise an `ArtifactError` when something of another kind is there: `-o` was mistyped."""
+    kind = found.get("kind")
+    if kind != plan.kind:
+        holds = "a checkpoint" if kind == "checkpoint" else kind
+        raise ArtifactError(
+            f"{path}: holds {holds} from {found.get('stage')}, where {plan.kind} would go; "
+            "name another output"
+        )
 
 
 def _part_plan(part: Path) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """The scores of one checkpoint or label artifact, with the predictions that were scored.
 
-scores.zarr/values          value (rows, cases, classes, metrics), missed and spurious
-scores.zarr/case.CASE       the cleaned prediction in the native grid, and its row of values
+scores.zarr/values          value (rows, cases, classes, metrics)
+scores.zarr/case.CASE       the cleaned prediction in the native grid, and its rows of values
 """
 
 from collections.abc import Mapping, Sequence

@@ -68,7 +68,7 @@ class TerminalProgress:
             self._bars = None
 
 
-def note_error(problem: BaseException) -> None:
+def note_error(problem: BaseException | str) -> None:
     """Tell what went wrong, in red where there is colour."""
     from rich.console import Console
 

@@ -1,5 +1,6 @@
 """`samssl demo [DIR]`: the whole loop on phantoms, each command printed before it runs."""
 
+import json
 import shlex
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from typing import Annotated
 import typer
 
 from samssl_cli.cli.console import say, show_table
+from samssl_cli.errors import UsageError
 
-_STEPS = 200
+_STEPS = 120
+_RECORD = "demo.json"
 
 
 def demo(
@@ -23,15 +26,16 @@ def demo(
     """Run the whole loop on a small phantom data set, on the CPU, in minutes."""
     from samssl_cli.artifacts.scores import Scores
     from samssl_cli.cli.app import app
-    from samssl_cli.report.scores_table import score_table
+    from samssl_cli.report.scores_table import comparison_table
 
+    _claim(directory, steps=steps, seed=seed)
     _make_data(directory / "data", seed)
     for command in demo_commands(directory, steps=steps, seed=seed):
         sys.stderr.write(f"\n$ samssl {shlex.join(command)}\n")
         app(command, standalone_mode=False)
-    for name in ("supervised", "specialist", "student"):
-        scores = Scores(directory / f"{name}-scores.zarr")
-        show_table(score_table(scores, title=f"{name} on {len(scores.names)} test cases"))
+    names = ("supervised", "specialist", "student")
+    scores = {name: Scores(directory / f"{name}-scores.zarr") for name in names}
+    show_table(comparison_table(scores, title="all three, on the test cases"))
     say(directory)
 
 
@@ -57,6 +61,24 @@ def demo_commands(directory: Path, *, steps: int, seed: int) -> Iterator[list[st
 
 
 _TRAINING = ("--recipe", "quick", "--device", "cpu")
+
+
+def _claim(directory: Path, *, steps: int, seed: int) -> None:
+    """Note what this demo is made with; raise a `UsageError` where there is another one."""
+    record, wanted = directory / _RECORD, json.dumps({"steps": steps, "seed": seed})
+    found = record.read_text(encoding="utf-8").strip() if record.exists() else None
+    if found == wanted:
+        return
+    if found is not None or (directory / "data").exists():
+        made_with = found or f"no {_RECORD}"
+        raise UsageError(
+            f"{directory}: holds another demo or other data ({made_with}, expected {wanted}); "
+            "name another DIR, as in: samssl demo DIR"
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    unfinished = record.with_suffix(".part")
+    unfinished.write_text(wanted + "\n", encoding="utf-8")
+    unfinished.replace(record)
 
 
 def _make_data(data: Path, seed: int) -> None:

@@ -24,16 +24,20 @@ def predict(
         bool, typer.Option("--largest-component", help="keep one object per class")
     ] = False,
     device: opt.Device = "auto",
+    recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
+    overrides: opt.Overrides = None,
     force: Annotated[bool, typer.Option("--force", help="predict again what is there")] = False,
 ) -> None:
     """Segment new images: NIfTI in, NIfTI out, in the grid of the image."""
     from samssl_cli.stages.predict import predict as stage
 
+    resolved = opt.resolve(recipe, overrides)
     with TerminalProgress() as progress:
         paths = stage(
             checkpoint,
             images,
             output,
+            recipe=resolved,
             only_largest=largest_component,
             device=device,
             force=force,

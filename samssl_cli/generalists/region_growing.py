@@ -111,7 +111,7 @@ class RegionGrowing:
                 f"generalist 'region-growing' has no weights: drop --checkpoint {checkpoint}, "
                 "or set sam_label.generalist to sam"
             )
-        return cls(validate(cls.Options, options, where="sam_label.options"))
+        return cls(validate(cls.Options, options, where="sam_label.options.region-growing"))
 
     def embed(self, image: Image) -> SmoothImage:
         """Blur an image (C, I, J, K)."""

@@ -126,7 +126,7 @@ class SegmentAnything:
             UsageError: when no checkpoint is given.
             WeightsError: when the checkpoint cannot be used.
         """
-        chosen = validate(cls.Options, options, where="sam_label.options")
+        chosen = validate(cls.Options, options, where="sam_label.options.sam")
         if checkpoint is None:
             raise UsageError(f"generalist 'sam' needs --checkpoint: {PUBLISHED}")
         digest = sha256_of_weights(checkpoint)
@@ -189,8 +189,8 @@ class SegmentAnything:
             return image if len(image) == 3 else image[:1]
         if channel >= len(image):
             raise UsageError(
-                f"sam_label.options.channel is {channel}, but the image has {len(image)} channels, "
-                "counted from 0"
+                f"sam_label.options.sam.channel is {channel}, but the image has {len(image)} "
+                "channels, counted from 0"
             )
         return image[channel : channel + 1]
 

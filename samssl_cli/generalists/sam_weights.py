@@ -115,7 +115,7 @@ def _check_keys(
     if found:
         raise WeightsError(
             f"weights {path}: not the expected Segment Anything model: {found}; "
-            f"expected {PUBLISHED}, or set sam_label.options.architecture to auto"
+            f"expected {PUBLISHED}, or set sam_label.options.sam.architecture to auto"
         )
 
 

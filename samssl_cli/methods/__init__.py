@@ -1,21 +1,49 @@
 """The semi-supervised methods: the METHODS table."""
 
-from samssl_cli.registry import Entry
+from dataclasses import dataclass
+from typing import Literal
 
-METHODS: dict[str, Entry] = {
-    "supervised": Entry(
+from samssl_cli.registry import Entry, check_name
+
+
+@dataclass(frozen=True)
+class MethodEntry(Entry):
+    """A row that also says, without importing the part, what the method learns from."""
+
+    learns_from_unlabeled: bool
+    """Whether unlabeled patches go through the student in every step."""
+
+
+METHODS: dict[str, MethodEntry] = {
+    "supervised": MethodEntry(
         "samssl_cli.methods.supervised:Supervised",
         "labeled patches only: the baseline that every method has to beat",
         "Milletari et al., 3DV 2016, arXiv:1606.04797 (Dice loss)",
+        learns_from_unlabeled=False,
     ),
-    "mean-teacher": Entry(
+    "mean-teacher": MethodEntry(
         "samssl_cli.methods.mean_teacher:MeanTeacher",
         "agree with the moving average of one's own weights on unlabeled patches",
         "Tarvainen & Valpola, NeurIPS 2017, arXiv:1703.01780",
+        learns_from_unlabeled=True,
     ),
-    "uamt": Entry(
+    "uamt": MethodEntry(
         "samssl_cli.methods.uamt:UncertaintyAwareMeanTeacher",
         "mean-teacher that listens only where the teacher is certain",
         "Yu et al., MICCAI 2019, arXiv:1907.07034",
+        learns_from_unlabeled=True,
     ),
 }
+
+
+def norm_for(method: str) -> Literal["instance", "batch"]:
+    """The normalisation that goes with a method, where a recipe says "auto".
+
+    A batch of labeled and unlabeled patches has statistics of both, and running averages that fit
+    new images; those of one labeled case fit no other (docs/experiments.md has the figures).
+
+    Raises:
+        UsageError: when the table has no such method.
+    """
+    check_name(METHODS, method, kind="method")
+    return "batch" if METHODS[method].learns_from_unlabeled else "instance"

@@ -1,5 +1,6 @@
 """The specialist's architectures: the NETWORKS table and how a row becomes a network."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from samssl_cli.recipe import Network
@@ -8,16 +9,26 @@ from samssl_cli.registry import Entry, load
 if TYPE_CHECKING:
     import torch
 
-NETWORKS: dict[str, Entry] = {
-    "unet": Entry(
+
+@dataclass(frozen=True)
+class NetworkEntry(Entry):
+    """A row that also says, without importing the part, how often the network halves a patch."""
+
+    num_levels: int | None = None
+    """None: as many levels as the recipe has channels."""
+
+
+NETWORKS: dict[str, NetworkEntry] = {
+    "unet": NetworkEntry(
         "samssl_cli.networks.unet:unet",
         "residual 3D U-Net, any number of levels",
         "Kerfoot et al., STACOM 2018; MONAI UNet",
     ),
-    "vnet": Entry(
+    "vnet": NetworkEntry(
         "samssl_cli.networks.vnet:vnet",
         "3D V-Net with five levels, the literature's network on the Left Atrium",
         "Milletari et al., 3DV 2016, arXiv:1606.04797; MONAI VNet blocks",
+        num_levels=5,
     ),
 }
 
@@ -39,5 +50,5 @@ def build_network(options: Network, *, in_channels: int, num_classes: int) -> "t
 
 def size_multiple(options: Network) -> int:
     """What each side of a patch has to be a multiple of."""
-    levels = 5 if options.name == "vnet" else len(options.channels)
+    levels = NETWORKS[options.name].num_levels or len(options.channels)
     return int(2 ** (levels - 1))

@@ -6,7 +6,11 @@ from torch import nn
 from samssl_cli.errors import RecipeError
 from samssl_cli.recipe import Network
 
-_NORM = {"instance": ("instance", {"affine": True}), "batch": ("batch", {})}
+_NORM = {  # a norm that nobody decided: instance
+    "auto": ("instance", {"affine": True}),
+    "instance": ("instance", {"affine": True}),
+    "batch": ("batch", {}),
+}
 
 
 def unet(options: Network, *, in_channels: int, num_classes: int) -> nn.Module:

@@ -62,7 +62,7 @@ def vnet(options: Network, *, in_channels: int, num_classes: int) -> nn.Module:
     al., MICCAI 2019).
     """
     network = _VNet(in_channels, num_classes, options.channels[0], options.dropout)
-    if options.norm == "instance":
+    if options.norm != "batch":
         _use_instance_norm(network)
     return network
 

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,22 @@ def score_table(scores: Scores, title: str) -> Table:
             means = [_mean(m, summary.mean[m]) for m in metrics]
             missed = sum(one.num_missed for one in summary.classes)
             table.add_row(row, "mean", *means, str(missed), str(len(scores.names)))
+    return table
+
+
+def comparison_table(scores: Mapping[str, Scores], title: str) -> Table:
+    """The headline means of several scores, one line per model and class."""
+    metrics = list(next(iter(scores.values())).about["metrics"])
+    table = Table(title=title, title_justify="left")
+    table.add_column("model", no_wrap=True)
+    table.add_column("class", no_wrap=True)
+    for heading in (*metrics, "missed", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model, scored in scores.items():
+        summary = _summary(scored, scored.about["headline"])
+        for one, name in zip(summary.classes, scored.about["class_names"][1:], strict=True):
+            values = [_mean(m, one.mean[m]) for m in metrics]
+            table.add_row(model, name, *values, str(one.num_missed), str(one.num_cases))
     return table
 
 

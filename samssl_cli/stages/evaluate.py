@@ -5,13 +5,13 @@ The one stage that opens the held-out labels. Nothing it writes is read by anoth
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.labels import PseudoLabels
-from samssl_cli.artifacts.manifest import Plan, read_manifest
+from samssl_cli.artifacts.manifest import Manifest, Plan, read_manifest
 from samssl_cli.artifacts.scores import (
     CaseScores,
     Scores,
@@ -19,12 +19,12 @@ from samssl_cli.artifacts.scores import (
     write_case_scores,
     write_values,
 )
-from samssl_cli.errors import DataError, StaleArtifactError, UsageError
+from samssl_cli.errors import DataError, UsageError
 from samssl_cli.metrics import METRICS
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Evaluate, Recipe
 from samssl_cli.report.scores_table import write_csv, write_json
-from samssl_cli.stages.prompt import check_same_classes
+from samssl_cli.stages.inputs import check_made_from, check_same_classes, note_other_training
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def evaluate(
     def work(work: Work) -> None:
         is_checkpoint = what.kind == "checkpoint"
         names, predict = (
-            _checkpoint_source(cases, what_path, recipe, device)
+            _checkpoint_source(work, cases, what_path, recipe, device)
             if is_checkpoint
             else _label_source(cases, what_path)
         )
@@ -90,10 +90,10 @@ def evaluate(
                 f"{cases_path}: none of the {len(names)} cases to score has a reference; "
                 "put their labels into labelsTs (or labelsTr) and preprocess again"
             )
-        for name in work.each_pending(work.draft.root, _members(scored), "evaluating"):
-            case_name = _case_name(name)
-            _score(work, cases, references, case_name, predict, recipe.evaluate, one_object)
-        _seal(work, cases, scored, what.about, is_checkpoint=is_checkpoint)
+        pending = work.each_pending(work.draft.root, scored, "evaluating", member=case_member)
+        for name in pending:
+            _score(work, cases, references, name, predict, recipe.evaluate, one_object)
+        _seal(work, cases, scored, what)
 
     run_stage(plan, output, work=work, force=force, progress=progress)
     scores = Scores(output)
@@ -107,14 +107,6 @@ def _beside(output: Path, ending: str) -> Path:
     return output.with_name(output.name.removesuffix(".zarr") + ending)
 
 
-def _members(names: Sequence[str]) -> list[str]:
-    return [case_member(name) for name in names]
-
-
-def _case_name(member: str) -> str:
-    return member.removeprefix(case_member(""))
-
-
 def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
     known = cases.facts.class_names[1:]
     unknown = [name for name in names if name not in known]
@@ -124,7 +116,7 @@ def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
 
 
 def _checkpoint_source(
-    cases: Cases, path: Path, recipe: Recipe, device: str
+    work: Work, cases: Cases, path: Path, recipe: Recipe, device: str
 ) -> "tuple[Sequence[str], Predict]":
     """The cases that a checkpoint is scored on, and how it predicts one."""
     from samssl_cli.stages.device import pick_device
@@ -132,6 +124,7 @@ def _checkpoint_source(
 
     checkpoint = Checkpoint(path)
     check_same_classes(cases, checkpoint)
+    note_other_training(cases, checkpoint, work.progress)
     specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
 
     def predict(name: str) -> "NDArray[np.float32]":
@@ -148,8 +141,7 @@ def _checkpoint_source(
 def _label_source(cases: Cases, path: Path) -> "tuple[Sequence[str], Predict]":
     """The cases that have a pseudo-label, and its probabilities."""
     labels = PseudoLabels(path)
-    if labels.cases_fingerprint != cases.fingerprint:
-        raise StaleArtifactError(f"{path} was made from other cases than {cases.path}")
+    check_made_from(cases, path, labels.cases_fingerprint, cure="samssl sam-label")
 
     def predict(name: str) -> "NDArray[np.float32]":
         import numpy as np
@@ -203,9 +195,7 @@ def _cleaned(
     }
 
 
-def _seal(
-    work: Work, cases: Cases, names: Sequence[str], what: Any, *, is_checkpoint: bool
-) -> None:
+def _seal(work: Work, cases: Cases, names: Sequence[str], what: Manifest) -> None:
     import numpy as np
 
     from samssl_cli.artifacts.members import read_member_attributes
@@ -225,10 +215,11 @@ def _seal(
     work.draft.seal(
         {
             **cases.facts.to_json(),
-            "scored": "checkpoint" if is_checkpoint else "pseudo-labels",
+            "scored": "checkpoint" if what.kind == "checkpoint" else "pseudo-labels",
             "rows": list(ROWS),
             "headline": HEADLINE,
             "metrics": list(METRICS),
-            **{key: what[key] for key in known if key in what},
+            "made_from_these_cases": what.plan["inputs"]["cases"] == cases.fingerprint,
+            **{key: what.about[key] for key in known if key in what.about},
         }
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.errors import DataError, StaleArtifactError, UsageError
 from samssl_cli.progress import Progress
-from samssl_cli.recipe import Inference
+from samssl_cli.recipe import Recipe
 from samssl_cli.volumes import nifti
 from samssl_cli.volumes.datasets.dataset import Dataset, RawCase
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     Predict = Callable[[RawCase], None]
 
-_MAX_BYTES = int(4e9)
 _MADE_BY = "predicted-with.json"
 
 
@@ -27,6 +26,7 @@ def predict(
     images: Sequence[Path],
     output: Path,
     *,
+    recipe: Recipe,
     only_largest: bool,
     device: str,
     force: bool,
@@ -38,6 +38,7 @@ def predict(
         checkpoint_path: a specialist or student.
         images: NIfTI files or folders of them: CASE_0000.nii.gz (one per channel) or CASE.nii.gz.
         output: a folder, made if needed.
+        recipe: its inference, and how large an image may be.
         only_largest: keep the largest component of every class.
         device: where to predict.
         force: predict again where a label map exists.
@@ -47,7 +48,9 @@ def predict(
         The paths of the label maps.
 
     Raises:
-        UsageError: when the label maps would go among the images.
+        UsageError: when the label maps would go among the images or replace one, or, without
+            `force`, when the folder holds label maps that no earlier run wrote.
+        StaleArtifactError: when it holds those of another checkpoint or recipe, without `force`.
         DataError: listing every image that is missing or lacks a channel, with nothing written; or
             every image that could not be read, with the others predicted.
     """
@@ -56,17 +59,19 @@ def predict(
         raise UsageError(f"-o {output}: holds the images; name another folder for the label maps")
     cases = find_images(images, checkpoint.facts.channel_names)
     targets = {case.name: output / f"{case.name}.nii.gz" for case in cases}
-    _refuse_others(output, checkpoint, force=force, only_largest=only_largest)
+    _refuse_images(cases, targets)
+    made_by = _made_by(checkpoint, recipe, only_largest=only_largest)
+    if not force:
+        _refuse_others(output, targets, made_by)
     pending = [case for case in cases if force or not targets[case.name].exists()]
     if not pending:
         progress.note(f"{output} is up to date")
         return list(targets.values())
     predict_one = _predictor(
-        checkpoint, targets, images[0], only_largest=only_largest, device=device
+        checkpoint, targets, images[0], recipe=recipe, only_largest=only_largest, device=device
     )
     output.mkdir(parents=True, exist_ok=True)
-    made_by = _made_by(checkpoint, only_largest=only_largest)
-    (output / _MADE_BY).write_text(json.dumps(made_by) + "\n", encoding="utf-8")
+    (output / _MADE_BY).write_text(made_by + "\n", encoding="utf-8")
     progress.start("predicting", total=len(cases), done=len(cases) - len(pending))
     problems = []
     for case in pending:
@@ -79,24 +84,39 @@ def predict(
     return list(targets.values())
 
 
-def _made_by(checkpoint: Checkpoint, *, only_largest: bool) -> dict[str, str | bool]:
-    """What decides the label maps of a folder."""
-    return {"checkpoint": checkpoint.fingerprint, "largest_component": only_largest}
+def _made_by(checkpoint: Checkpoint, recipe: Recipe, *, only_largest: bool) -> str:
+    """What decides the label maps of a folder, as JSON."""
+    return json.dumps(
+        {
+            "checkpoint": checkpoint.fingerprint,
+            "largest_component": only_largest,
+            **recipe.options("inference"),
+        }
+    )
 
 
-def _refuse_others(
-    output: Path, checkpoint: Checkpoint, *, force: bool, only_largest: bool
-) -> None:
-    """Raise a `StaleArtifactError` when the folder holds another checkpoint's label maps."""
+def _refuse_images(cases: Sequence[RawCase], targets: Mapping[str, Path]) -> None:
+    """Raise a `UsageError` when a label map would replace an image, whatever the links say."""
+    images = {path.resolve() for case in cases for path in case.images}
+    for target in targets.values():
+        if target.resolve() in images:
+            raise UsageError(f"{target}: is an image; name another folder for the label maps")
+
+
+def _refuse_others(output: Path, targets: Mapping[str, Path], made_by: str) -> None:
+    """Raise an error when the folder holds label maps that this run would not have written."""
     record = output / _MADE_BY
-    if force or not record.exists():
-        return
-    if record.read_text(encoding="utf-8").strip() != json.dumps(
-        _made_by(checkpoint, only_largest=only_largest)
-    ):
+    if not record.exists():
+        for target in targets.values():
+            if target.exists():
+                raise UsageError(
+                    f"{target}: exists and was not written by samssl predict (there is no "
+                    f"{record}); name another folder, or replace its label maps with --force"
+                )
+    elif record.read_text(encoding="utf-8").strip() != made_by:
         raise StaleArtifactError(
-            f"{output}: holds label maps of another checkpoint, or cleaned otherwise ({record}); "
-            "name another folder, or predict them again with --force"
+            f"{output}: holds label maps of another checkpoint, or predicted or cleaned otherwise "
+            f"({record}); name another folder, or predict them again with --force"
         )
 
 
@@ -114,6 +134,7 @@ def _predictor(
     targets: Mapping[str, Path],
     root: Path,
     *,
+    recipe: Recipe,
     only_largest: bool,
     device: str,
 ) -> "Predict":
@@ -121,15 +142,16 @@ def _predictor(
     from samssl_cli.stages.device import pick_device
     from samssl_cli.stages.specialist import load_specialist
 
-    specialist = load_specialist(checkpoint, Inference(), pick_device(device))
+    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
     facts = checkpoint.facts
+    max_bytes = int(recipe.preprocess.max_volume_gb * 1e9)
     images = Dataset(root, facts.name, facts.channel_names, facts.class_names, (), "nifti")
 
     def predict_one(case: RawCase) -> None:
         from samssl_cli.stages.preparation import prepare_image
         from samssl_cli.volumes.geometry import to_native_probability
 
-        image, grid = images.read_image(case, max_bytes=_MAX_BYTES)
+        image, grid = images.read_image(case, max_bytes=max_bytes)
         prepared, geometry = prepare_image(image, grid, facts.preprocessing)
         probability = specialist.predict(prepared)
         label = _label(to_native_probability(probability, geometry), only_largest=only_largest)

@@ -219,7 +219,7 @@ def _spacing(
 
 
 def _native_spacing(job: _Job, name: str) -> Spacing:
-    _, grid = job.dataset.read_image(job.case(name), max_bytes=job.max_bytes)
+    grid = job.dataset.read_grid(job.case(name), max_bytes=job.max_bytes)
     return Geometry.of(grid).spacing_mm
 
 

@@ -8,12 +8,12 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.artifacts.prompt_set import write_prompts
-from samssl_cli.errors import StaleArtifactError
 from samssl_cli.progress import Progress
 from samssl_cli.prompts import STRATEGIES
 from samssl_cli.recipe import Prompt as PromptOptions
 from samssl_cli.recipe import Recipe
 from samssl_cli.registry import check_name, load
+from samssl_cli.stages.inputs import check_same_classes, note_other_training
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def prompt(
         check_name(STRATEGIES, name, kind="strategy")
     cases, checkpoint = Cases(cases_path), Checkpoint(checkpoint_path)
     check_same_classes(cases, checkpoint)
+    note_other_training(cases, checkpoint, progress)
     plan = Plan(
         kind="prompts",
         stage="prompt",
@@ -56,17 +57,6 @@ def prompt(
         _prompt(work, cases, checkpoint, recipe, seed=seed, device=device)
 
     return run_stage(plan, output, work=work, force=force, progress=progress)
-
-
-def check_same_classes(cases: Cases, checkpoint: Checkpoint) -> None:
-    """Raise a `StaleArtifactError` when a checkpoint speaks of other channels or classes."""
-    ours, theirs = cases.facts, checkpoint.facts
-    if (ours.channel_names, ours.class_names) != (theirs.channel_names, theirs.class_names):
-        raise StaleArtifactError(
-            f"{checkpoint.path} was trained for channels {theirs.channel_names} and classes "
-            f"{theirs.class_names}; {cases.path} has {ours.channel_names} and {ours.class_names}. "
-            "Give a checkpoint trained on these cases"
-        )
 
 
 def _prompt(

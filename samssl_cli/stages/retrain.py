@@ -7,12 +7,12 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.labels import PseudoLabels
 from samssl_cli.artifacts.manifest import Plan
-from samssl_cli.errors import StaleArtifactError
-from samssl_cli.methods import METHODS
+from samssl_cli.methods import norm_for
 from samssl_cli.networks import NETWORKS
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, Retrain
 from samssl_cli.registry import check_name
+from samssl_cli.stages.inputs import check_made_from, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ def retrain(
         SamsslError: when the inputs, the recipe or the device cannot be used.
         Interrupted: after a signal; the same call resumes.
     """
-    check_name(METHODS, recipe.retrain.method, kind="method")
+    check_option_tables(recipe)
     check_name(NETWORKS, recipe.network.name, kind="network")
-    recipe = _with_students_network(recipe)
     cases, pseudo = Cases(cases_path), PseudoLabels(pseudo_path)
     init = None if init_path is None else Checkpoint(init_path)
-    _check_same_cases(cases, pseudo)
+    norm = norm_for(recipe.retrain.method) if init is None else init.norm
+    recipe = recipe.narrowed().with_norm(norm)
+    check_made_from(cases, pseudo.path, pseudo.cases_fingerprint, cure="samssl sam-label")
     inputs = {"cases": cases.fingerprint, "pseudo": pseudo.fingerprint}
     plan = Plan(
         kind="checkpoint",
@@ -126,13 +127,6 @@ def _retrain(
     )
 
 
-def _with_students_network(recipe: Recipe) -> Recipe:
-    """Let `retrain.network`, where it is given, take the place of `network`."""
-    if recipe.retrain.network is None:
-        return recipe
-    return recipe.model_copy(update={"network": recipe.retrain.network})
-
-
 def _pseudo_term(options: Retrain) -> "PseudoLabelTerm":
     from samssl_cli.methods.method import PseudoLabelTerm
 
@@ -142,11 +136,3 @@ def _pseudo_term(options: Retrain) -> "PseudoLabelTerm":
         schedule=options.sam_schedule,
         ramp_steps=round(options.sam_ramp_fraction * options.steps),
     )
-
-
-def _check_same_cases(cases: Cases, pseudo: PseudoLabels) -> None:
-    if pseudo.cases_fingerprint != cases.fingerprint:
-        raise StaleArtifactError(
-            f"{pseudo.path} was made from other cases ({pseudo.cases_fingerprint[:12]}) than "
-            f"{cases.path} ({cases.fingerprint[:12]}); run `samssl sam-label` again with --force"
-        )

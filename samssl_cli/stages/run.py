@@ -18,9 +18,19 @@ class Work:
     stop: StopRequest
     progress: Progress
 
-    def each_pending(self, store: Store, names: Sequence[str], title: str) -> Iterator[str]:
-        """Go over the members that no earlier run finished, one unit of progress each."""
-        pending = [name for name in names if not store.has(name)]
+    def each_pending(
+        self,
+        store: Store,
+        names: Sequence[str],
+        title: str,
+        *,
+        member: Callable[[str], str] = str,
+    ) -> Iterator[str]:
+        """Go over the cases that no earlier run finished, one unit of progress each.
+
+        `member` gives the name under which the store keeps a case.
+        """
+        pending = [name for name in names if not store.has(member(name))]
         self.progress.start(title, total=len(names), done=len(names) - len(pending))
         for name in pending:
             self.stop.raise_if_set()

@@ -8,12 +8,13 @@ from samssl_cli.artifacts.cases import Cases, UnlabeledCase
 from samssl_cli.artifacts.labels import PseudoLabel, write_pseudo_label
 from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.artifacts.prompt_set import PromptSet
-from samssl_cli.errors import StaleArtifactError, UsageError
+from samssl_cli.errors import UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.generalists.checkpoint_file import PUBLISHED, sha256_of_weights
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.registry import check_name, load
+from samssl_cli.stages.inputs import check_made_from, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ def sam_label(
         SamsslError: when the inputs, the weights or the device cannot be used.
         Interrupted: after a signal; the same call resumes.
     """
+    check_option_tables(recipe)
+    recipe = recipe.narrowed()
     name = recipe.sam_label.generalist
     check_name(GENERALISTS, name, kind="generalist")
     cases, prompts = Cases(cases_path), PromptSet(prompts_path)
-    _check_same_cases(cases, prompts)
+    check_made_from(cases, prompts.path, prompts.cases_fingerprint, cure="samssl prompt")
     inputs = {"cases": cases.fingerprint, "prompts": prompts.fingerprint}
     plan = Plan(
         kind="labels",
@@ -55,14 +58,6 @@ def sam_label(
         _label(work, cases, prompts, weights, recipe.sam_label, device=device)
 
     return run_stage(plan, output, work=work, force=force, progress=progress)
-
-
-def _check_same_cases(cases: Cases, prompts: PromptSet) -> None:
-    if prompts.cases_fingerprint != cases.fingerprint:
-        raise StaleArtifactError(
-            f"{prompts.path} was made from other cases ({prompts.cases_fingerprint[:12]}) than "
-            f"{cases.path} ({cases.fingerprint[:12]}); run `samssl prompt` again with --force"
-        )
 
 
 def _weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
@@ -88,9 +83,7 @@ def _label(
 
     build = load(GENERALISTS, options.generalist, kind="generalist").build
     where = str(pick_device(device))
-    generalist: Generalist = build(
-        options.options.get(options.generalist, {}), checkpoint=weights, device=where
-    )
+    generalist: Generalist = build(options.chosen_options, checkpoint=weights, device=where)
     store = work.draft.root
     for name in work.each_pending(store, prompts.names, "labelling"):
         case = cases.read_unlabeled(name)

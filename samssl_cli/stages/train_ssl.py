@@ -4,11 +4,12 @@ from pathlib import Path
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.manifest import Plan
-from samssl_cli.methods import METHODS
+from samssl_cli.methods import norm_for
 from samssl_cli.networks import NETWORKS
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.registry import check_name
+from samssl_cli.stages.inputs import check_option_tables
 from samssl_cli.stages.run import Work, run_stage
 
 
@@ -29,7 +30,8 @@ def train_ssl(
         SamsslError: when the inputs, the recipe or the device cannot be used.
         Interrupted: after a signal; the same call resumes.
     """
-    check_name(METHODS, recipe.train_ssl.method, kind="method")
+    check_option_tables(recipe)
+    recipe = recipe.narrowed().with_norm(norm_for(recipe.train_ssl.method))
     check_name(NETWORKS, recipe.network.name, kind="network")
     cases = Cases(cases_path)
     plan = Plan(

@@ -62,7 +62,10 @@ class PatchStreams:
                 "there is no labeled case to train on; see `samssl preprocess --labeled`"
             )
         if options.unlabeled_batch and not unlabeled:
-            raise DataError("there is no unlabeled case to train on; use the method `supervised`")
+            raise DataError(
+                "there is no unlabeled case to train on: label fewer cases with "
+                "`samssl preprocess --labeled N`, or train with `--method supervised`"
+            )
         self._labeled, self._unlabeled = labeled, unlabeled
         self._foreground = [np.argwhere(volume.label > 0) for volume in labeled]
         self._options, self._augmentation = options, augmentation

@@ -124,7 +124,7 @@ class _Run:
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch has no types here
         self._scaler.unscale_(self._optimizer)
-        largest = self._options.max_gradient_norm or math.inf
+        largest = self._options.max_gradient_norm or math.inf  # 0: not clipped, but looked at
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, largest)
         if not self._scaler.is_enabled() and not bool(norm.isfinite()):
             return False

@@ -23,7 +23,7 @@ def curve_writer(directory: Path | None) -> Iterator[OnStep]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UsageError(
-            "--tensorboard needs tensorboard; install it with: pip install 'samssl[tensorboard]'"
+            "--tensorboard needs tensorboard; install it with: pip install tensorboard"
         ) from error
     with SummaryWriter(str(directory)) as writer:
         yield lambda step, losses: _write(writer, step, losses)

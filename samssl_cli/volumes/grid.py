@@ -95,23 +95,6 @@ class NativeGrid:
         return np.asarray(self.to_header().get_best_affine(), np.float64)
 
     @property
-    def qform(self) -> Affine | None:
-        """4x4, or None when the header has none."""
-        matrix = self.to_header().get_qform(coded=True)[0]
-        return None if matrix is None else np.asarray(matrix, np.float64)
-
-    @property
-    def sform(self) -> Affine | None:
-        """4x4, or None when the header has none."""
-        matrix = self.to_header().get_sform(coded=True)[0]
-        return None if matrix is None else np.asarray(matrix, np.float64)
-
-    @property
-    def is_oriented(self) -> bool:
-        """Whether the header says how the voxels lie in the patient (a form code above 0)."""
-        return self.qform_code > 0 or self.sform_code > 0
-
-    @property
     def spacing_mm(self) -> Spacing:
         """Voxel sizes along the file's axes: column lengths of the affine in use, not `pixdim`."""
         i, j, k = (float(size) for size in voxel_sizes(self.affine))

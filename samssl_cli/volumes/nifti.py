@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from samssl_cli.errors import DataError
 from samssl_cli.volumes.grid import NativeGrid
-from samssl_cli.volumes.voxels import Image, Label, check_size, finite_image, integer_label, times
+from samssl_cli.volumes.voxels import (
+    Image,
+    Label,
+    check_size,
+    enough_memory,
+    finite_image,
+    integer_label,
+    times,
+)
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -26,7 +34,6 @@ _UNREADABLE = (
     zlib.error,  # a flipped bit in it
     ValueError,
     OverflowError,  # a negative dimension
-    MemoryError,
     ImageFileError,  # no format that nibabel knows
     HeaderDataError,
 )
@@ -41,7 +48,8 @@ def read_header(path: Path, *, max_bytes: int) -> NativeGrid:
     Raises:
         DataError: when the file is not a usable NIfTI volume of at most `max_bytes` in memory.
     """
-    return _open(path, max_bytes=max_bytes)[1]
+    with enough_memory(path):
+        return _open(path, max_bytes=max_bytes)[1]
 
 
 def read_volume(path: Path, *, max_bytes: int) -> tuple[Image, NativeGrid]:
@@ -52,10 +60,11 @@ def read_volume(path: Path, *, max_bytes: int) -> tuple[Image, NativeGrid]:
     Raises:
         DataError: as `read_header`, or when the voxels are cut short, NaN or infinite.
     """
-    nifti, grid = _open(path, max_bytes=max_bytes)
-    voxels = _voxels(path, nifti, np.float32).reshape(*grid.shape, -1)  # (I, J, K, C)
-    channels_first = np.moveaxis(finite_image(path, voxels), -1, 0)  # (C, I, J, K)
-    return np.ascontiguousarray(channels_first), grid
+    with enough_memory(path):
+        nifti, grid = _open(path, max_bytes=max_bytes)
+        voxels = _voxels(path, nifti, np.float32).reshape(*grid.shape, -1)  # (I, J, K, C)
+        channels_first = np.moveaxis(finite_image(path, voxels), -1, 0)  # (C, I, J, K)
+        return np.ascontiguousarray(channels_first), grid
 
 
 def read_label(path: Path, *, max_bytes: int) -> tuple[Label, NativeGrid]:
@@ -64,13 +73,14 @@ def read_label(path: Path, *, max_bytes: int) -> tuple[Label, NativeGrid]:
     Raises:
         DataError: as `read_header`; when it is not one 3-D volume of whole numbers from 0 on.
     """
-    nifti, grid = _open(path, max_bytes=max_bytes)
-    if nifti.shape[3:].count(1) != len(nifti.shape) - 3:
-        raise DataError(
-            f"{path}: label of shape {times(nifti.shape)}, expected one value per voxel (3-D); "
-            "merge its layers into one integer map"
-        )
-    return integer_label(path, _voxels(path, nifti).reshape(grid.shape)), grid
+    with enough_memory(path):
+        nifti, grid = _open(path, max_bytes=max_bytes)
+        if nifti.shape[3:].count(1) != len(nifti.shape) - 3:
+            raise DataError(
+                f"{path}: label of shape {times(nifti.shape)}, expected one value per voxel "
+                "(3-D); merge its layers into one integer map"
+            )
+        return integer_label(path, _voxels(path, nifti).reshape(grid.shape)), grid
 
 
 def write_label(path: Path, label: NDArray[np.integer[Any]], grid: NativeGrid) -> None:

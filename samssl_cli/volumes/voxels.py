@@ -1,7 +1,8 @@
 """What every reader demands of the voxels of a file, whatever its format."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,22 @@ def check_size(path: Path, shape: Sequence[int], dtype: np.dtype, *, max_bytes: 
             f"{path}: shape {times(shape)} needs {num_bytes / 1e9:.3g} GB, the limit is "
             f"{max_bytes / 1e9:.3g} GB; if the shape is right, raise preprocess.max_volume_gb"
         )
+
+
+@contextmanager
+def enough_memory(path: Path) -> Iterator[None]:
+    """Tell a machine that is full apart from a file that is damaged.
+
+    Raises:
+        DataError: when the memory does not suffice for what is done with the file.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise DataError(
+            f"{path}: not enough memory for this volume; use fewer --workers, or lower "
+            "preprocess.max_volume_gb"
+        ) from error
 
 
 def finite_image(path: Path, values: NDArray[Any]) -> Image:

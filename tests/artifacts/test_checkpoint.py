@@ -63,7 +63,7 @@ def test_a_state_may_be_written_again(tmp_path):
 def test_a_checkpoint_knows_what_a_reader_needs(loop):
     checkpoint = Checkpoint(loop.path("specialist"))
     assert checkpoint.patch_size == (16, 16, 16)
-    assert checkpoint.network == loop.recipe.network
+    assert checkpoint.network == loop.recipe.network.with_norm("batch")
     assert checkpoint.facts.class_names == ("background", "organ", "vessel")
     assert checkpoint.weights().keys() == checkpoint.weights("student").keys()
     assert all(np.isfinite(array).all() for array in checkpoint.weights().values())

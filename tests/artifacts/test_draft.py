@@ -89,6 +89,37 @@ def test_force_replaces_an_artifact_of_another_plan(sealed, plan, write):
     assert leftovers(sealed) == ["x.zarr"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_an_artifact_of_another_kind_is_never_replaced(sealed, plan, force):
+    other = replace(plan, kind="checkpoint", stage="train-ssl")
+    with (
+        pytest.raises(ArtifactError, match="holds prompts from prompt, where checkpoint would go"),
+        open_draft(sealed, other, force=force),
+    ):
+        pass
+    assert SealedStore(sealed).names == ("a", "b")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_an_unfinished_artifact_of_another_kind_is_never_replaced(tmp_path, plan, force):
+    output = tmp_path / "x.zarr"
+    with open_draft(output, replace(plan, kind="checkpoint", stage="retrain")) as draft:
+        draft.root.write("a", ARRAYS, {})
+    with (
+        pytest.raises(ArtifactError, match=r"part: holds a checkpoint from retrain.*another out"),
+        open_draft(output, plan, force=force),
+    ):
+        pass
+    assert draft.root.has("a")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_an_input_is_never_replaced(sealed, plan, force):
+    own = replace(plan, inputs={"init": SealedStore(sealed).fingerprint})
+    with pytest.raises(ArtifactError, match="is an input of this run; name another output"):
+        is_up_to_date(sealed, own, force=force)
+
+
 def test_a_replaced_artifact_stays_until_the_new_one_is_whole(sealed, plan):
     with open_draft(sealed, replace(plan, seed=1), force=True) as draft:
         draft.root.write("c", ARRAYS, {})
@@ -186,6 +217,18 @@ def test_killed_between_the_manifest_and_the_new_name(tmp_path, plan):
         assert draft is None
     assert SealedStore(output).names == ("a",)
     assert leftovers(output) == ["x.zarr"]
+
+
+def test_killed_while_a_damaged_artifact_was_reopened(sealed, plan, write, hashes):
+    before = hashes(sealed)
+    (sealed / "a/image/c/0/0/0").unlink()
+    sealed.rename(sealed.with_name("x.zarr.part"))  # the first half of Draft.reopen
+    with open_draft(sealed, plan) as draft:
+        assert (draft.root.has("a"), draft.root.has("b")) == (False, True)
+    image = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
+    write(sealed, {"a": {"image": image, "mask": image > 0}})
+    assert hashes(sealed) == before
+    assert leftovers(sealed) == ["x.zarr"]
 
 
 def test_killed_before_the_plan_was_written(tmp_path, plan, write):

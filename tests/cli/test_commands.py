@@ -44,6 +44,35 @@ def test_the_demo_runs_commands_that_a_person_could_type(tmp_path):
         COMMANDS[name].make_context(name, list(arguments))
 
 
+def test_a_demo_with_other_options_needs_another_folder(samssl, tmp_path):
+    folder = tmp_path / "demo"
+    samssl("demo", folder, "--steps", 3, after_path=folder / "demo.json")  # killed at once
+    for options in (("--steps", 4), ("--steps", 3, "--seed", 1)):
+        other = samssl("demo", folder, *options)
+        assert other.code == 2
+        assert '({"steps": 3, "seed": 0}, expected' in other.stderr
+        assert "name another DIR" in other.stderr
+        assert "phantoms" not in other.stderr
+
+
+def test_a_demo_never_uses_data_that_it_did_not_make(samssl, tmp_path):
+    (tmp_path / "data").mkdir()
+    finished = samssl("demo", tmp_path)
+    assert finished.code == 2
+    assert "holds another demo or other data (no demo.json" in finished.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_predict_takes_a_recipe_and_single_values(samssl, loop, phantom, tmp_path):
+    image, out = phantom / "imagesTs/phantom_004_0000.nii.gz", tmp_path / "out"
+    arguments = ("predict", loop.path("student"), image, "-o", out, "--device", "cpu")
+    finished = samssl(*arguments, "--recipe", "quick", "--set", "inference.overlap=0.125")
+    assert finished.stdout == f"{out / 'phantom_004.nii.gz'}\n"
+    record = json.loads((out / "predicted-with.json").read_text())
+    assert record["inference"]["overlap"] == 0.125
+    assert samssl(*arguments).code == 1  # the default's overlap is another
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

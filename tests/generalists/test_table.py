@@ -24,7 +24,9 @@ def test_every_row_loads_and_keeps_its_word(name):
 def test_unknown_options_are_refused(name):
     part = load(GENERALISTS, name, kind="generalist")
 
-    with pytest.raises(RecipeError, match=r"sam_label.options is not valid:\s+- colour: Extra"):
+    with pytest.raises(
+        RecipeError, match=rf"sam_label.options.{name} is not valid:\s+- colour: Extra"
+    ):
         part.build({"colour": "red"}, checkpoint=None, device="cpu")
 
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from samssl_cli.errors import RecipeError
-from samssl_cli.methods import METHODS
+from samssl_cli.methods import METHODS, norm_for
 from samssl_cli.methods.method import Method, PseudoLabel, PseudoLabelTerm
 from samssl_cli.methods.supervised import Supervised
+from samssl_cli.recipe import read_recipe
 from samssl_cli.registry import load
 
 SUPERVISED = log(4 / 3) + 1 / 7  # dice_ce of (1/4, 3/4) where the label is 1: test_losses.py
@@ -140,3 +141,19 @@ def test_every_method_gives_finite_scalars_and_predicts_with_one_of_its_networks
     assert all(loss.isfinite() and loss.shape == () for loss in losses.values())
     assert method.modules()["student"] is image_as_logits
     assert method.predictor() in method.modules().values()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_table_says_what_the_method_learns_from(name):
+    method = load(METHODS, name, kind="method")
+    assert METHODS[name].learns_from_unlabeled == method.learns_from_unlabeled
+
+
+def test_auto_norm_goes_with_what_a_method_learns_from():
+    assert norm_for("supervised") == "instance"  # one labeled case: no statistics for others
+    assert norm_for("mean-teacher") == "batch"
+    recipe = read_recipe("quick")
+    assert recipe.network.norm == "auto"
+    assert recipe.with_norm("batch").network.norm == "batch"
+    decided = read_recipe("quick", ["network.norm=instance"])
+    assert decided.with_norm("batch").network.norm == "instance"

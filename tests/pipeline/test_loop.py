@@ -101,7 +101,12 @@ def test_init_begins_with_the_weights_that_the_checkpoint_predicts_with(loop, tm
 
     init = Checkpoint(loop.path("specialist"))
     method = build_method(
-        Cases(loop.path("cases")), loop.recipe, loop.recipe.retrain, seed=0, device="cpu", init=init
+        Cases(loop.path("cases")),
+        loop.recipe.with_norm(init.norm),
+        loop.recipe.retrain,
+        seed=0,
+        device="cpu",
+        init=init,
     )
     for name, tensor in method.student.state_dict().items():
         np.testing.assert_array_equal(tensor.numpy(), init.weights()[name])

@@ -5,13 +5,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from samssl_cli.errors import DataError, UsageError
+from samssl_cli.errors import DataError, StaleArtifactError, UsageError
 from samssl_cli.progress import Silent
+from samssl_cli.recipe import read_recipe
 from samssl_cli.stages.predict import find_images, predict
 
 
 def run(loop, images, output, **changes):
     options = {"only_largest": False, "device": "cpu", "force": False, "progress": Silent()}
+    options["recipe"] = loop.recipe
     return predict(loop.path("student"), images, output, **{**options, **changes})
 
 
@@ -89,6 +91,45 @@ def test_label_maps_never_go_among_the_images(loop, tmp_path):
     tmp_path.with_name("link").symlink_to(tmp_path)
     with pytest.raises(UsageError, match="holds the images; name another folder"):
         run(loop, [tmp_path], tmp_path.with_name("link"))
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("given", ["a.nii.gz", "b/a.nii.gz"], ids=["itself", "a link to it"])
+def test_a_label_map_never_replaces_an_image(loop, tmp_path, given, force):
+    image = save(tmp_path / "a.nii.gz")
+    before = image.read_bytes()
+    (tmp_path / "b").symlink_to(tmp_path)
+    with pytest.raises(UsageError, match=r"a\.nii\.gz: is an image; name another folder"):
+        run(loop, [tmp_path / given], tmp_path, force=force)
+    assert image.read_bytes() == before
+    assert not (tmp_path / "predicted-with.json").exists()
+
+
+def test_label_maps_of_others_are_not_taken_for_done(loop, tmp_path):
+    image = save(tmp_path / "in/a_0000.nii.gz")
+    reference = save(tmp_path / "labelsTs/a.nii.gz")
+    before = reference.read_bytes()
+    with pytest.raises(UsageError, match=r"was not written by samssl predict.*another folder"):
+        run(loop, [image], tmp_path / "labelsTs")
+    assert reference.read_bytes() == before
+    run(loop, [image], tmp_path / "labelsTs", force=True)
+    assert reference.read_bytes() != before
+
+
+def test_another_inference_is_stale(loop, tmp_path):
+    image, out = save(tmp_path / "a.nii.gz"), tmp_path / "out"
+    run(loop, [image], out)
+    other = read_recipe(str(loop.recipe_path), ["inference.overlap=0"])
+    with pytest.raises(StaleArtifactError, match=r"another checkpoint, or predicted.*--force"):
+        run(loop, [image], out, recipe=other)
+    run(loop, [image], out, recipe=other, force=True)
+    assert '"overlap": 0.0' in (out / "predicted-with.json").read_text()
+
+
+def test_the_recipe_limits_the_size_of_an_image(loop, tmp_path):
+    small = read_recipe(str(loop.recipe_path), ["preprocess.max_volume_gb=1e-6"])
+    with pytest.raises(DataError, match=r"raise preprocess\.max_volume_gb"):
+        run(loop, [save(tmp_path / "a.nii.gz")], tmp_path / "out", recipe=small)
 
 
 def names(folder, *channels):

@@ -28,8 +28,7 @@ def test_from_affine_keeps_float32_and_measures_the_spacing():
     np.testing.assert_array_equal(grid.affine, np.float32(AFFINE).astype(float))
     # column lengths: 0.7, sqrt(0.8^2 + 0.1^2) = 0.80623, sqrt(0.1^2 + 3^2) = 3.00167
     np.testing.assert_allclose(grid.spacing_mm, [0.7, 0.80623, 3.00167], rtol=1e-5)
-    assert grid.qform is None
-    np.testing.assert_array_equal(grid.sform, grid.affine)
+    assert grid.quaternion is None
 
 
 def test_without_form_codes_the_origin_is_the_centre_and_the_first_axis_runs_left():
@@ -37,4 +36,3 @@ def test_without_form_codes_the_origin_is_the_centre_and_the_first_axis_runs_lef
     # nibabel: diag(-2, 1, 1), and the middle voxel (1, 1, 2) at 0 mm
     np.testing.assert_allclose(grid.affine @ [1, 1, 2, 1], [0, 0, 0, 1])
     np.testing.assert_allclose(np.diag(grid.affine), [-2, 1, 1, 1])
-    assert not grid.is_oriented

@@ -157,3 +157,16 @@ def test_a_plain_nii_that_is_cut_short_is_refused(tmp_path):
 def test_negative_pixdim_of_old_files_is_accepted(tmp_path):
     path = save_header(tmp_path / "a.nii.gz", pixdim=[1, -1, 1, 1, 1, 1, 1, 1])
     assert read_header(path, max_bytes=MB).spacing_mm == (1, 1, 1)
+
+
+@pytest.mark.parametrize("read", [read_volume, read_label])
+def test_a_full_memory_is_not_called_a_damaged_file(tmp_path, monkeypatch, read):
+    path = save(tmp_path / "a.nii.gz", noise())
+
+    def allocate(*_args):
+        raise MemoryError
+
+    monkeypatch.setattr("samssl_cli.volumes.nifti._decompressed", allocate)
+    with pytest.raises(DataError, match=r"not enough memory .* fewer --workers") as caught:
+        read(path, max_bytes=MB)
+    assert "damaged" not in str(caught.value)

@@ -16,9 +16,10 @@ def open_dataset(path: Path) -> Dataset:
     """
     if not path.is_dir():
         raise DataError(f"{path}: is not a folder; give the folder that holds dataset.json")
-    if is_ssl4mis(path):
+    is_described = (path / "dataset.json").is_file()
+    if is_ssl4mis(path) and not (is_described and (path / "imagesTr").is_dir()):
         return open_ssl4mis(path)
-    if (path / "dataset.json").is_file():
+    if is_described:
         return open_nnunet(path)
     raise DataError(
         f"{path}: no known layout; expected dataset.json with imagesTr (nnU-Net, MSD), or "

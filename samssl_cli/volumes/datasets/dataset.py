@@ -59,6 +59,14 @@ class Dataset:
             raise DataError(f"case {case.name} cannot be used:", problems)
         return np.concatenate([image for image, _ in volumes]), volumes[0][1]
 
+    def read_grid(self, case: RawCase, *, max_bytes: int) -> NativeGrid:
+        """The grid of the first channel, without reading a voxel.
+
+        Raises:
+            DataError: when the header of the file is unusable.
+        """
+        return _GRID_READERS[self.reader](case.images[0], max_bytes=max_bytes)
+
     def image_digests(self, case: RawCase) -> list[str]:
         """One sha256 per image, blind to a label that lies in the same file."""
         return [DIGESTS[self.reader](path, "image") for path in case.images]
@@ -122,6 +130,10 @@ def _whole_file(path: Path, _key: str) -> str:
 
 
 DIGESTS: dict[str, Callable[[Path, str], str]] = {"nifti": _whole_file, "h5": h5.digest}
+_GRID_READERS: dict[str, Callable[..., NativeGrid]] = {
+    "nifti": nifti.read_header,
+    "h5": h5.read_header,
+}
 _ImageReader = Callable[..., tuple[Image, NativeGrid]]
 _LabelReader = Callable[..., tuple[Label, NativeGrid]]
 IMAGE_READERS: dict[str, _ImageReader] = {"nifti": nifti.read_volume, "h5": h5.read_volume}

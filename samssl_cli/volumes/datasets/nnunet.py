@@ -10,7 +10,7 @@ Source: nnU-Net documentation, "dataset_format.md"; Antonelli et al., Nature Com
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from samssl_cli.volumes.nifti import SUFFIXES
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 
 Files = dict[str, Path]  # file name without ending -> path
+Cases = dict[str, tuple[Path, ...]]  # case name -> its files
 
 
 def open_nnunet(root: Path) -> Dataset:
@@ -38,12 +39,18 @@ def open_nnunet(root: Path) -> Dataset:
         )
     ending = _file_ending(path, description)
     channels = channel_names(path, description)
+    images = {suffix: _files(root / f"images{suffix}", ending) for suffix in ("Tr", "Ts")}
+    labels = {suffix: _files(root / f"labels{suffix}", ending) for suffix in ("Tr", "Ts")}
+    has_suffixes = "channel_names" in description or _has_channel_suffixes(
+        images["Tr"].keys() | images["Ts"].keys(), labels["Tr"].keys(), len(channels)
+    )
     problems: list[str] = []
-    cases = [
-        case
-        for suffix in ("Tr", "Ts")
-        for case in _cases(root, suffix, ending, description, len(channels), problems)
-    ]
+    cases: list[RawCase] = []
+    for suffix in ("Tr", "Ts"):
+        found: Cases = {name: (file,) for name, file in images[suffix].items()}
+        if has_suffixes:
+            found = _grouped(images[suffix], len(channels), problems)
+        cases += _cases(found, labels[suffix], problems, in_test=suffix == "Ts")
     problems += _duplicates(case.name for case in cases)
     if problems:
         raise DataError(f"{root}: {len(problems)} problems in the data set:", problems)
@@ -68,21 +75,8 @@ def _file_ending(path: Path, description: Mapping[str, Any]) -> str:
     return str(ending)
 
 
-def _cases(
-    root: Path,
-    suffix: str,
-    ending: str,
-    description: Mapping[str, Any],
-    num_channels: int,
-    problems: list[str],
-) -> list[RawCase]:
-    """The cases of imagesTr or imagesTs; adds what is wrong to `problems`."""
-    images = _files(root / f"images{suffix}", ending)
-    labels = _files(root / f"labels{suffix}", ending)
-    if "channel_names" in description or _has_channel_suffixes(images, labels):
-        found = _grouped(images, num_channels, problems)
-    else:
-        found = {name: (path,) for name, path in images.items()}
+def _cases(found: Cases, labels: Files, problems: list[str], *, in_test: bool) -> list[RawCase]:
+    """The cases of one folder from their images; adds what is wrong to `problems`."""
     problems += [f"{labels[name]}: a label without an image" for name in labels.keys() - found]
     problems += [
         f"{paths[0]}: {name!r} is not a usable case name; rename it with letters, digits, . _ -"
@@ -90,7 +84,7 @@ def _cases(
         if not CASE_NAME.fullmatch(name)
     ]
     return [
-        RawCase(name, paths, labels.get(name), in_test=suffix == "Ts")
+        RawCase(name, paths, labels.get(name), in_test=in_test)
         for name, paths in sorted(found.items())
     ]
 
@@ -103,16 +97,29 @@ def _files(folder: Path, ending: str) -> Files:
     return {p.name.removesuffix(ending): p for p in paths if p.name.endswith(ending)}
 
 
-def _has_channel_suffixes(images: Files, labels: Files) -> bool:
-    """Whether a data set of unstated layout is nnU-Net v1: a file CASE_0000 for each label CASE.
+def _has_channel_suffixes(images: Set[str], labels: Set[str], num_channels: int) -> bool:
+    """Whether a data set of unstated layout is nnU-Net v1: files CASE_0000, … of each case CASE.
 
-    MSD-like sets may number their cases with four digits, too (amos_0001): there, a label has
-    the name of its image.
+    MSD-like sets may number their cases with four digits, too (amos_0001). A training label tells:
+    it has the name of its image there, and that of its case in nnU-Net. Without one, the files are
+    channels when every case has exactly the channels described. Labels of test cases are not asked,
+    so that the same images are the same cases with and without them.
+
+    Args:
+        images: file names without ending, of training and test images together.
+        labels: the same of training labels.
+        num_channels: what dataset.json describes.
     """
-    return not (labels.keys() & images.keys()) and all(map(_CHANNEL.fullmatch, images))
+    matches = [_CHANNEL.fullmatch(name) for name in images]
+    pairs = [(match[1], int(match[2])) for match in matches if match is not None]
+    if len(pairs) < len(images) or labels & images:
+        return False
+    names = {name for name, _ in pairs}
+    complete = {(name, number) for name in names for number in range(num_channels)}
+    return bool(labels & names) or set(pairs) == complete
 
 
-def _grouped(images: Files, num_channels: int, problems: list[str]) -> dict[str, tuple[Path, ...]]:
+def _grouped(images: Files, num_channels: int, problems: list[str]) -> Cases:
     """The channel files of each case in order; adds missing and surplus ones to `problems`."""
     by_case: dict[str, dict[int, Path]] = {}
     for stem, path in images.items():

@@ -64,6 +64,74 @@ def test_nnunet_v1_has_modality_and_channel_files(tmp_path):
     assert [case.name for case in open_dataset(root).cases] == ["la_001"]
 
 
+LAYOUTS = {  # training images and one label, test images, their labels, the names of all cases
+    "four digits": (
+        ["imagesTr/amos_0001", "labelsTr/amos_0001"],
+        ["imagesTs/amos_0002", "imagesTs/amos_0003"],
+        ["labelsTs/amos_0002", "labelsTs/amos_0003"],
+        ["amos_0001", "amos_0002", "amos_0003"],
+    ),
+    "channel files": (
+        ["imagesTr/la_001_0000", "imagesTr/la_002_0000", "labelsTr/la_001"],
+        ["imagesTs/la_003_0000"],
+        ["labelsTr/la_002", "labelsTs/la_003"],
+        ["la_001", "la_002", "la_003"],
+    ),
+    "names that end in _0000": (
+        ["imagesTr/a_0000", "imagesTr/b_0000", "labelsTr/a_0000"],
+        ["imagesTs/c_0000"],
+        ["labelsTr/b_0000", "labelsTs/c_0000"],
+        ["a_0000", "b_0000", "c_0000"],
+    ),
+    "four digits without labels": (
+        ["imagesTr/amos_0001"],
+        ["imagesTs/amos_0002"],
+        [],
+        ["amos_0001", "amos_0002"],
+    ),
+    "channel files without labels": (
+        ["imagesTr/la_001_0000"],
+        ["imagesTs/la_003_0000"],
+        ["labelsTs/la_003"],
+        ["la_001", "la_003"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("training", "test", "held_out", "names"), LAYOUTS.values(), ids=LAYOUTS)
+def test_held_out_labels_do_not_change_the_cases(tmp_path, training, test, held_out, names):
+    root = write(tmp_path, MSD, *(f"{name}.nii.gz" for name in training + test))
+    without = open_dataset(root).cases
+    write(root, MSD, *(f"{name}.nii.gz" for name in held_out))
+    with_labels = open_dataset(root).cases
+    assert [case.name for case in without] == [case.name for case in with_labels] == names
+    assert [case.images for case in without] == [case.images for case in with_labels]
+
+
+def test_a_surplus_channel_of_nnunet_v1_is_named(tmp_path):
+    files = ["imagesTr/a_0000.nii.gz", "imagesTr/a_0001.nii.gz", "labelsTr/a.nii.gz"]
+    with pytest.raises(DataError, match="_0000, _0001, expected _0000 to _0000"):
+        open_dataset(write(tmp_path, MSD, *files))
+
+
+def test_a_stray_list_of_cases_does_not_make_it_h5(tmp_path):
+    root = write(tmp_path, V2, "imagesTr/a_0000.nii.gz")
+    (root / "train.txt").write_text("a\n")
+    assert open_dataset(root).reader == "nifti"
+
+
+def test_a_grid_costs_the_header_only(tmp_path):
+    root = write(tmp_path, V2)
+    noise = np.random.default_rng(0).integers(0, 255, (20, 20, 20)).astype(np.uint8)
+    image = root / "imagesTr/a_0000.nii.gz"
+    save(image, noise)
+    image.write_bytes(image.read_bytes()[:-2000])
+    dataset = open_dataset(root)
+    assert dataset.read_grid(dataset.cases[0], max_bytes=100_000).shape == (20, 20, 20)
+    with pytest.raises(DataError, match="cut short"):
+        dataset.read_image(dataset.cases[0], max_bytes=100_000)
+
+
 IMAGE = "imagesTr/a_0000.nii.gz"
 DESCRIPTIONS = {
     "no channels": ({"labels": V2["labels"]}, "no channels"),

@@ -46,6 +46,7 @@ def test_both_layouts_open_in_list_order(tmp_path, pattern, ending):
     case = dataset.cases[0]
     image, grid = dataset.read_image(case, max_bytes=MB)
     assert (image.shape, image.dtype, grid.spacing_mm) == ((1, 3, 4, 5), np.float32, (1, 1, 1))
+    assert dataset.read_grid(case, max_bytes=MB) == grid
     label, _ = dataset.read_label(case, max_bytes=MB)
     assert (label.dtype, label.sum()) == (np.uint8, 20)
     assert check_case(dataset, case, max_bytes=MB) == []
@@ -124,10 +125,24 @@ def test_a_damaged_file_is_told_by_check_case(tmp_path, damage, message):
     assert any(message.replace("\\", "") in problem for problem in problems), problems
 
 
+@pytest.mark.parametrize("read", ["read_image", "read_label"])
+def test_a_full_memory_is_not_called_a_damaged_file(tmp_path, monkeypatch, read):
+    (tmp_path / "train.list").write_text("a\n")
+    save(tmp_path / "data/a.h5", **volumes())
+    dataset = open_dataset(tmp_path)
+
+    def allocate(*_args, **_kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("samssl_cli.volumes.h5.np.asarray", allocate)
+    with pytest.raises(DataError, match=r"a\.h5: not enough memory .* fewer --workers"):
+        getattr(dataset, read)(dataset.cases[0], max_bytes=MB)
+
+
 def test_without_h5py_the_cure_is_named(tmp_path, monkeypatch):
     (tmp_path / "train.list").write_text("a\n")
     save(tmp_path / "data/a.h5", **volumes())
     dataset = open_dataset(tmp_path)
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(UsageError, match=r"pip install 'samssl\[h5\]'"):
+    with pytest.raises(UsageError, match="pip install h5py"):
         dataset.read_image(dataset.cases[0], max_bytes=MB)
