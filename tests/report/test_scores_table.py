@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from samssl_cli.report.scores_table import as_json, score_table, write_csv, write_json
+from samssl_cli.report.scores_table import (
+    as_json,
+    comparison_table,
+    score_table,
+    write_csv,
+    write_json,
+)
 
 
 class FakeScores:
@@ -14,7 +20,12 @@ class FakeScores:
     def __init__(self):
         self.names = ("a", "b")
         classes = ["background", "organ"]
-        self.about = {"rows": ["raw"], "metrics": ["dice", "hd95_mm"], "class_names": classes}
+        self.about = {
+            "rows": ["raw"],
+            "headline": "raw",
+            "metrics": ["dice", "hd95_mm"],
+            "class_names": classes,
+        }
 
     def rows(self, name):
         is_missed = name == "b"
@@ -35,6 +46,14 @@ def test_the_table_prints_overlaps_in_percent_and_distances_in_mm(capsys):
     shown = capsys.readouterr().out
     assert "student" in shown
     assert all(text in shown for text in ("50.00 ± 70.71", "25.00", "hd95_mm"))
+
+
+def test_models_are_compared_on_the_headline_row(capsys):
+    scores = {"specialist": FakeScores(), "student": FakeScores()}
+    Console(width=100).print(comparison_table(scores, title="both"))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines if "organ" in line] == ["specialist", "student"]
+    assert sum("50.00" in line for line in lines) == 2
 
 
 def test_the_files(tmp_path: Path):
