@@ -34,7 +34,6 @@ class Brightness:
     """
 
     needs_checkpoint: ClassVar[bool] = False
-    weights_sha256: ClassVar[str | None] = None
 
     class Options(Section):
         """`--set sam_label.options.brightness.tolerance=0.3`."""

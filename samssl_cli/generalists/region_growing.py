@@ -68,7 +68,6 @@ class RegionGrowing:
     """
 
     needs_checkpoint: ClassVar[bool] = False
-    weights_sha256: ClassVar[str | None] = None
 
     class Options(Section):
         """Options of `region-growing`."""

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from samssl_cli.errors import UsageError
-from samssl_cli.generalists.checkpoint_file import PUBLISHED, sha256_of_weights
+from samssl_cli.generalists.checkpoint_file import PUBLISHED
 from samssl_cli.generalists.sam_framing import Framing, MedSamFraming, SamFraming
 from samssl_cli.generalists.sam_predictor import SlicePredictor
 from samssl_cli.generalists.sam_prompts import SlicePrompt, slice_prompts
@@ -101,11 +101,10 @@ class SegmentAnything:
                 raise ValueError("window_percentiles are two rising numbers from 0 to 100")
             return self
 
-    def __init__(self, sam: Any, options: Options, *, weights_sha256: str | None = None) -> None:
+    def __init__(self, sam: Any, options: Options) -> None:
         """Take a loaded `segment_anything.modeling.Sam`; `build` loads one."""
         framing: Framing = SamFraming(sam) if options.preprocessing == "sam" else MedSamFraming(sam)
         self.options = options
-        self.weights_sha256 = weights_sha256
         self._predictor = SlicePredictor(
             sam,
             framing,
@@ -129,9 +128,8 @@ class SegmentAnything:
         chosen = validate(cls.Options, options, where="sam_label.options.sam")
         if checkpoint is None:
             raise UsageError(f"generalist 'sam' needs --checkpoint: {PUBLISHED}")
-        digest = sha256_of_weights(checkpoint)
         sam = load_sam(checkpoint, device=device, architecture=chosen.architecture)
-        return cls(sam, chosen, weights_sha256=digest)
+        return cls(sam, chosen)
 
     def embed(self, image: NDArray[np.float32]) -> SlicedImage:
         """Prepare the slices of an image (C, I, J, K); they are encoded when a prompt needs them.
