@@ -161,11 +161,11 @@ def test_three_sets_of_a_large_object_take_less_than_two_seconds():
     truth = _ellipsoid((100, 70, 44))
     prompt = Prompt(_points((50, 35, 22, 1)), _box_around(truth, 2), truth)
     image = _bright(truth)
-    start = time.perf_counter()
+    start = time.process_time()
 
     _answer(image, prompt, prompt, prompt)
 
-    assert time.perf_counter() - start < 2  # 0.5 s on an idle core
+    assert time.process_time() - start < 2  # processor time: 0.5 s on an idle core
 
 
 def test_likeness_is_one_at_the_level_inside_and_minus_one_outside():
