@@ -12,7 +12,8 @@ import typer
 from samssl_cli.cli.console import say, show_table
 from samssl_cli.errors import UsageError
 
-_STEPS = 120
+_STEPS = 300
+_PATCH_SIZE = "[48,48,32]"  # of 56x56x40 phantoms
 _RECORD = "demo.json"
 
 
@@ -49,12 +50,14 @@ def demo_commands(directory: Path, *, steps: int, seed: int) -> Iterator[list[st
     train = [*_TRAINING, "--steps", str(steps), "--seed", str(seed)]
     yield ["preprocess", at("data"), "-o", cases, "--labeled", "1", "--recipe", "quick"]
     supervised = ["train-ssl", cases, "-o", at("supervised.zarr"), "--method", "supervised"]
-    yield [*supervised, *train]
-    yield ["train-ssl", cases, "-o", at("specialist.zarr"), *train]
+    yield [*supervised, *train, "--set", f"train_ssl.patch_size={_PATCH_SIZE}"]
+    specialist = ["train-ssl", cases, "-o", at("specialist.zarr"), *train]
+    yield [*specialist, "--set", f"train_ssl.patch_size={_PATCH_SIZE}"]
     prompts = ["prompt", cases, at("specialist.zarr"), "-o", at("prompts.zarr")]
     yield [*prompts, *_TRAINING, "--seed", str(seed)]
     yield ["sam-label", cases, at("prompts.zarr"), "-o", at("pseudo.zarr"), *_TRAINING]
-    yield ["retrain", cases, at("pseudo.zarr"), "-o", at("student.zarr"), *train]
+    student = ["retrain", cases, at("pseudo.zarr"), "-o", at("student.zarr"), *train]
+    yield [*student, "--set", f"retrain.patch_size={_PATCH_SIZE}"]
     for name in ("supervised", "specialist", "student"):
         scores = at(f"{name}-scores.zarr")
         yield ["evaluate", cases, at(f"{name}.zarr"), "-o", scores, *_TRAINING]
