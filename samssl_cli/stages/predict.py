@@ -1,6 +1,7 @@
 """`samssl predict`: label maps for new images, in their own grid."""
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,8 +71,7 @@ def predict(
     predict_one = _predictor(
         checkpoint, targets, images[0], recipe=recipe, only_largest=only_largest, device=device
     )
-    output.mkdir(parents=True, exist_ok=True)
-    (output / _MADE_BY).write_text(made_by + "\n", encoding="utf-8")
+    _claim(output, targets, made_by)
     progress.start("predicting", total=len(cases), done=len(cases) - len(pending))
     problems = []
     for case in pending:
@@ -118,6 +118,31 @@ def _refuse_others(output: Path, targets: Mapping[str, Path], made_by: str) -> N
             f"{output}: holds label maps of another checkpoint, or predicted or cleaned otherwise "
             f"({record}); name another folder, or predict them again with --force"
         )
+
+
+def _claim(output: Path, targets: Mapping[str, Path], made_by: str) -> None:
+    """Let the folder say what its label maps are made by; none made otherwise may remain in it.
+
+    The old ones go first: a run that is killed after this must not find them and call them done.
+
+    Raises:
+        UsageError: when the folder holds label maps of other images, made otherwise.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    record = output / _MADE_BY
+    if record.exists() and record.read_text(encoding="utf-8").strip() == made_by:
+        return
+    others = set(output.glob("*.nii.gz")) - set(targets.values())
+    if others:
+        raise UsageError(
+            f"{output}: also holds {min(others).name}, which is not among these images and was "
+            "made otherwise; name another folder, or move it away"
+        )
+    for target in targets.values():
+        target.unlink(missing_ok=True)
+    unfinished = output / f".{_MADE_BY}.{os.getpid()}"
+    unfinished.write_text(made_by + "\n", encoding="utf-8")
+    unfinished.replace(record)
 
 
 def _problems_of(predict_one: "Predict", case: RawCase) -> list[str]:

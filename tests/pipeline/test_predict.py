@@ -126,6 +126,27 @@ def test_another_inference_is_stale(loop, tmp_path):
     assert '"overlap": 0.0' in (out / "predicted-with.json").read_text()
 
 
+def test_a_forced_run_that_was_killed_leaves_nothing_of_the_old_checkpoint(loop, tmp_path):
+    images, out = [save(tmp_path / f"in/{name}.nii.gz") for name in "ab"], tmp_path / "out"
+    run(loop, images, out)
+    record = out / "predicted-with.json"
+    record.write_text('{"checkpoint": "another"}')
+    with pytest.raises(UsageError, match=r"also holds b.nii.gz"):  # it would pass for ours
+        run(loop, images[:1], out, force=True)
+    seen = []
+
+    class Killed(Silent):
+        def start(self, title, *, total, done=0):
+            seen.extend(path.name for path in out.glob("*.nii.gz"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(loop, images, out, force=True, progress=Killed())
+    assert seen == []
+    assert len(run(loop, images, out)) == 2  # without --force: nothing old is taken for done
+    assert sorted(path.name for path in out.glob("*.nii.gz")) == ["a.nii.gz", "b.nii.gz"]
+
+
 def test_the_recipe_limits_the_size_of_an_image(loop, tmp_path):
     small = read_recipe(str(loop.recipe_path), ["preprocess.max_volume_gb=1e-6"])
     with pytest.raises(DataError, match=r"raise preprocess\.max_volume_gb"):
