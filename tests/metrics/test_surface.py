@@ -2,16 +2,24 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from samssl_cli.metrics import surface as surface_module
 from samssl_cli.metrics.surface import (
     SurfaceDistances,
     asd,
-    diagonal_mm,
+    assd,
+    diagonal,
+    hd,
     hd95,
+    nsd,
     surface,
-    surface_distances,
 )
 
 UNIT = (1.0, 1.0, 1.0)
+
+
+def surface_distances(prediction, reference, spacing):
+    worst = diagonal(prediction.shape, spacing)
+    return surface_module.surface_distances(prediction, reference, spacing, worst)
 
 
 def voxels(shape, *places):
@@ -63,6 +71,40 @@ def test_hd95_pools_the_distances():
     assert hd95(distances) == pytest.approx(1)  # MONAI's larger direction would be 20
 
 
+def test_hd_is_the_largest_of_both_directions():
+    distances = SurfaceDistances(np.array([0.0, 3.0]), np.array([1.0, 7.0]))
+    assert hd(distances) == 7
+    assert hd(SurfaceDistances(np.array([0.0, 9.0]), np.array([1.0]))) == 9
+
+
+def test_assd_pools_the_distances():
+    distances = SurfaceDistances(np.array([0.0, 0.0, 0.0]), np.array([8.0]))
+    assert assd(distances) == 2  # 8 / 4; the mean of the two directed means would be 4
+
+
+def test_nsd_counts_the_surface_voxels_within_the_tolerance():
+    distances = SurfaceDistances(np.array([0.0, 1.0, 2.0]), np.array([2.5, 1.5]))
+    assert nsd(distances, 2.0) == 4 / 5  # exactly at the tolerance agrees
+    assert nsd(distances, 1.0) == 2 / 5
+    assert nsd(distances, 3.0) == 1
+
+
+@pytest.mark.parametrize("spacing_mm", [0.1, float(np.float32(0.1))], ids=["float64", "float32"])
+def test_nsd_forgives_the_rounding_of_a_spacing(spacing_mm):
+    shape = (4, 1, 1)
+    masks = voxels(shape, (0, 0, 0)), voxels(shape, (3, 0, 0))
+    distances = surface_distances(*masks, (spacing_mm, 1.0, 1.0))
+    assert hd(distances) > 0.3  # 3 x 0.1 by a hair
+    assert nsd(distances, 0.3) == 1
+
+
+def test_nsd_of_a_cube_inside_a_cube():
+    inner = voxels((14, 14, 14), np.s_[2:12, 2:12, 2:12])  # 10^3 - 8^3 = 488 surface voxels
+    outer = voxels((14, 14, 14), np.s_[1:13, 1:13, 1:13])  # 12^3 - 10^3 = 728 surface voxels
+    # 1 mm apart: all 488, and of the 728 those opposite a face, 6 x 100; edges lie 1.4 mm away
+    assert nsd(surface_distances(inner, outer, UNIT), 1.0) == pytest.approx((488 + 600) / 1216)
+
+
 @pytest.mark.parametrize(
     ("prediction", "reference", "expected"),
     [
@@ -75,14 +117,14 @@ def test_hd95_pools_the_distances():
 def test_empty_masks(prediction, reference, expected):
     shape, spacing_mm = (3, 4, 6), (1.0, 1.0, 2.0)  # diagonal of 3 x 4 x 12 mm: 13 mm
     distances = surface_distances(np.full(shape, prediction), np.full(shape, reference), spacing_mm)
-    assert hd95(distances) == pytest.approx(expected)
-    assert asd(distances) == pytest.approx(expected)
+    for metric in (hd, hd95, asd, assd):
+        assert metric(distances) == pytest.approx(expected)
 
 
 def test_a_miss_is_worse_than_the_worst_hit():
     shape, spacing_mm = (4, 7, 2), (3.0, 1.0, 5.0)
     corners = voxels(shape, (0, 0, 0)), voxels(shape, (3, 6, 1))
-    assert hd95(surface_distances(*corners, spacing_mm)) < diagonal_mm(shape, spacing_mm)
+    assert hd(surface_distances(*corners, spacing_mm)) < diagonal(shape, spacing_mm)
 
 
 def test_distances_scale_with_the_spacing():
@@ -97,8 +139,8 @@ def test_padding_changes_no_distance():
     prediction, reference = blob(2), blob(3)  # both touch the border
     near = surface_distances(prediction, reference, spacing_mm)
     far = surface_distances(np.pad(prediction, 5), np.pad(reference, 5), spacing_mm)
-    np.testing.assert_array_equal(near.prediction_to_reference, far.prediction_to_reference)
-    np.testing.assert_array_equal(near.reference_to_prediction, far.reference_to_prediction)
+    assert near.prediction_to_reference == pytest.approx(far.prediction_to_reference, rel=1e-12)
+    assert near.reference_to_prediction == pytest.approx(far.reference_to_prediction, rel=1e-12)
 
 
 def test_the_order_of_the_axes_does_not_matter():
@@ -116,6 +158,39 @@ def test_distances_equal_those_of_all_pairs_of_surface_voxels():
     distances = surface_distances(prediction, reference, spacing_mm)
     assert distances.prediction_to_reference == pytest.approx(every.min(axis=1))
     assert distances.reference_to_prediction == pytest.approx(every.min(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("voxels_per_look", "transforms"),
+    [pytest.param(0, 2, id="distance transform"), pytest.param(10**9, 0, id="tree")],
+)
+def test_far_voxels_are_measured_exactly_either_way(monkeypatch, voxels_per_look, transforms):
+    calls, real = [], ndimage.distance_transform_edt
+
+    def transform(*arguments, **options):
+        calls.append(1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(surface_module, "_VOXELS_PER_LOOK", voxels_per_look)
+    monkeypatch.setattr(surface_module, "_NEAR", 1)
+    monkeypatch.setattr(surface_module.ndimage, "distance_transform_edt", transform)
+    spacing_mm = (1.0, 2.0, 0.5)
+    prediction, reference = np.zeros((2, 24, 7, 6), bool)
+    prediction[:9], reference[11:] = blob(8, (9, 7, 6)), blob(9, (13, 7, 6))
+    ours, theirs = (np.argwhere(surface(one)) * spacing_mm for one in (prediction, reference))
+    every = np.linalg.norm(ours[:, None] - theirs[None], axis=-1)
+    distances = surface_distances(prediction, reference, spacing_mm)
+    assert distances.prediction_to_reference == pytest.approx(every.min(axis=1))
+    assert distances.reference_to_prediction == pytest.approx(every.min(axis=0))
+    assert len(calls) == transforms
+
+
+def test_parallel_plates_are_as_far_apart_as_they_look():
+    # 576 voxels each, 17 mm apart: far, and so many that a distance transform is taken
+    plates = voxels((18, 24, 24), np.s_[0]), voxels((18, 24, 24), np.s_[-1])
+    distances = surface_distances(*plates, UNIT)
+    assert distances.prediction_to_reference.tolist() == [17.0] * 576
+    assert distances.reference_to_prediction.tolist() == [17.0] * 576
 
 
 def test_masks_on_different_grids_are_a_mistake_of_ours():
