@@ -32,6 +32,9 @@ class ScoredRow:
     """Lower end of the bootstrap 95 % interval of the mean."""
     high: NDArray[np.float64]
     """Its upper end."""
+    overall_low: NDArray[np.float64] | None = None
+    """(metrics,), of the mean over the classes; None where it was not computed."""
+    overall_high: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

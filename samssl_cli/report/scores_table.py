@@ -1,8 +1,9 @@
 """Scores as a table for people (rich), and as CSV and JSON for programs.
 
 `scores.csv` has one line per row, case and class:
-    row,case,class,missed,spurious,empty,<metric>...
-`scores.json` has the same under "cases", and means and standard deviations under "summary".
+    row,case,class,missed,spurious,empty,prediction_ml,reference_ml,<metric>...
+`scores.json` has the same under "cases", the means with their intervals under "summary", and what
+was diagnosed under "diagnosis". docs/metrics.md describes both.
 """
 
 import csv
@@ -16,46 +17,64 @@ from typing import Any
 from rich.table import Table
 
 from samssl_cli.artifacts.scores import Scores
+from samssl_cli.metrics.columns import Column, column
 from samssl_cli.metrics.score import ClassScore, Summary, summarise
+from samssl_cli.report.diagnosis import diagnosis_as_json
 
 JSON_SCHEMA = "samssl-scores/1"
 
+_CSV_BEGINS = (
+    *("row", "case", "class", "missed", "spurious", "empty"),
+    *("prediction_ml", "reference_ml"),
+)
+_ON_A_TERMINAL = ("dice", "hd95_mm", "asd_mm", "nsd")
+
 
 def score_table(scores: Scores, title: str) -> Table:
-    """The means over the cases, one line per row and class."""
-    metrics = list(scores.about["metrics"])
-    table = Table(title=title, title_justify="left")
-    for heading in ("prediction", "class"):
-        table.add_column(heading, no_wrap=True)
-    for heading in (*metrics, "missed", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    """The means over the cases, one line per row and class; Dice with its 95 % interval."""
+    table = _empty_table(title, ("prediction", "class"), scores)
     for row in scores.about["rows"]:
-        summary = _summary(scores, row)
-        for one, name in zip(summary.classes, scores.about["class_names"][1:], strict=True):
-            values = [_mean(m, one.mean[m]) for m in metrics]
-            values[0] += f" ± {_mean(metrics[0], one.std[metrics[0]])}"
-            table.add_row(row, name, *values, str(one.num_missed), str(one.num_cases))
-        if len(summary.classes) > 1:
-            means = [_mean(m, summary.mean[m]) for m in metrics]
-            missed = sum(one.num_missed for one in summary.classes)
-            table.add_row(row, "mean", *means, str(missed), str(len(scores.names)))
+        for name, cells in _lines(scores, row):
+            table.add_row(row, name, *cells)
     return table
 
 
 def comparison_table(scores: Mapping[str, Scores], title: str) -> Table:
     """The headline means of several scores, one line per model and class."""
-    metrics = list(next(iter(scores.values())).about["metrics"])
-    table = Table(title=title, title_justify="left")
-    table.add_column("model", no_wrap=True)
-    table.add_column("class", no_wrap=True)
-    for heading in (*metrics, "missed", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _empty_table(title, ("model", "class"), next(iter(scores.values())))
     for model, scored in scores.items():
-        summary = _summary(scored, scored.about["headline"])
-        for one, name in zip(summary.classes, scored.about["class_names"][1:], strict=True):
-            values = [_mean(m, one.mean[m]) for m in metrics]
-            table.add_row(model, name, *values, str(one.num_missed), str(one.num_cases))
+        for name, cells in _lines(scored, scored.about["headline"]):
+            table.add_row(model, name, *cells)
     return table
+
+
+def _empty_table(title: str, names: tuple[str, str], scores: Scores) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in names:
+        table.add_column(heading, overflow="fold")  # where it is narrow, names give way
+    for heading in (*(one.title for one in _shown(scores)), "missed", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _shown(scores: Scores) -> list[Column]:
+    """The few columns that fit a terminal; the files have all of them."""
+    found = (column(name) for name in scores.about["metrics"])
+    return [one for one in found if one.metric in _ON_A_TERMINAL]
+
+
+def _lines(scores: Scores, row: str) -> Iterator[tuple[str, list[str]]]:
+    """Class and cells of each line of one row; with several classes, their mean last."""
+    summary, shown = summary_of(scores, row), _shown(scores)
+    for one, name in zip(summary.classes, scores.about["class_names"][1:], strict=True):
+        cells = [column.shown(one.mean[column.name]) for column in shown]
+        low, high = (shown[0].shown(end[shown[0].name]) for end in (one.low, one.high))
+        cells[0] += f" [{low}, {high}]"
+        yield name, [*cells, str(one.num_missed), str(one.num_cases)]
+    if len(summary.classes) > 1:
+        missed = sum(one.num_missed for one in summary.classes)
+        means = [column.shown(summary.mean[column.name]) for column in shown]
+        yield "mean", [*means, str(missed), str(len(scores.names))]
 
 
 def write_csv(scores: Scores, path: Path) -> None:
@@ -63,10 +82,11 @@ def write_csv(scores: Scores, path: Path) -> None:
     metrics = list(scores.about["metrics"])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "case", "class", "missed", "spurious", "empty", *metrics])
+    writer.writerow([*_CSV_BEGINS, *metrics])
     for row, case, name, score in _records(scores):
         flags = [int(score.missed), int(score.spurious), int(score.is_empty)]
-        writer.writerow([row, case, name, *flags, *(score.values[m] for m in metrics)])
+        volumes = [score.prediction_ml, score.reference_ml]
+        writer.writerow([row, case, name, *flags, *volumes, *(score.values[m] for m in metrics)])
     _write(path, text.getvalue())
 
 
@@ -78,7 +98,7 @@ def write_json(scores: Scores, path: Path) -> None:
 def as_json(scores: Scores) -> dict[str, Any]:
     """Scores, summary and provenance as JSON values."""
     names = scores.about["class_names"][1:]
-    summaries = {row: _summary(scores, row) for row in scores.about["rows"]}
+    summaries = {row: summary_of(scores, row) for row in scores.about["rows"]}
     return {
         "schema": JSON_SCHEMA,
         "about": dict(scores.about),
@@ -96,6 +116,7 @@ def as_json(scores: Scores) -> dict[str, Any]:
             {"row": row, "case": case, "class": name, **vars(score)}
             for row, case, name, score in _records(scores)
         ],
+        "diagnosis": diagnosis_as_json(scores),
     }
 
 
@@ -108,14 +129,10 @@ def _records(scores: Scores) -> Iterator[tuple[str, str, str, ClassScore]]:
                 yield row, case, names[record["class_index"]], ClassScore(**record)
 
 
-def _summary(scores: Scores, row: str) -> Summary:
+def summary_of(scores: Scores, row: str) -> Summary:
+    """Sum up one row over the cases."""
     cases = [scores.rows(case)[row] for case in scores.names]
     return summarise([[ClassScore(**record) for record in records] for records in cases])
-
-
-def _mean(metric: str, value: float) -> str:
-    """Overlaps in percent, as the literature prints them; distances in mm."""
-    return f"{value:.2f}" if metric.endswith("_mm") else f"{100 * value:.2f}"
 
 
 def _write(path: Path, text: str) -> None:

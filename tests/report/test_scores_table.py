@@ -31,21 +31,27 @@ class FakeScores:
         is_missed = name == "b"
         values = {"dice": 0.0, "hd95_mm": 50.0} if is_missed else {"dice": 1.0, "hd95_mm": 0.0}
         flags = {"missed": is_missed, "spurious": False, "is_empty": False}
-        return {"raw": [{"class_index": 1, "values": values, **flags}]}
+        volumes = {"prediction_ml": 0.0 if is_missed else 2.5, "reference_ml": 2.5}
+        return {"raw": [{"class_index": 1, "values": values, **flags, **volumes}]}
+
+    def diagnosis(self, name):
+        return {}
 
 
 def test_a_miss_counts_in_every_mean():
     organ = as_json(FakeScores())["summary"]["raw"]["classes"]["organ"]
     assert organ["mean"] == {"dice": 0.5, "hd95_mm": 25.0}  # (1 + 0) / 2 and (0 + 50) / 2
     assert organ["std"]["dice"] == pytest.approx(0.5**0.5)  # sample: sqrt(2 * 0.5**2 / 1)
+    assert organ["median"] == {"dice": 0.5, "hd95_mm": 25.0}
+    assert (organ["low"]["dice"], organ["high"]["dice"]) == (0, 1)  # two cases: anything goes
     assert (organ["num_cases"], organ["num_missed"]) == (2, 1)
 
 
-def test_the_table_prints_overlaps_in_percent_and_distances_in_mm(capsys):
+def test_the_table_prints_overlaps_in_percent_with_their_interval(capsys):
     Console(width=100).print(score_table(FakeScores(), title="student"))
     shown = capsys.readouterr().out
     assert "student" in shown
-    assert all(text in shown for text in ("50.00 ± 70.71", "25.00", "hd95_mm"))
+    assert all(text in shown for text in ("50.00 [0.00, 100.00]", "25.00", "HD95 (mm)"))
 
 
 def test_models_are_compared_on_the_headline_row(capsys):
@@ -67,6 +73,8 @@ def test_the_files(tmp_path: Path):
         "missed": "1",
         "spurious": "0",
         "empty": "0",
+        "prediction_ml": "0.0",
+        "reference_ml": "2.5",
         "dice": "0.0",
         "hd95_mm": "50.0",
     }

@@ -1,0 +1,152 @@
+"""The label budget, the provenance and the warnings of a report, in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from samssl_cli.artifacts.scores import Scores
+from samssl_cli.metrics.score import ClassScore, summarise
+from samssl_cli.report.contents import Fact, Notice
+
+_FEW_CASES = 6
+_NEAR_TEMPLATE = 0.05  # Dice
+
+
+def facts(scores: Scores) -> tuple[Fact, ...]:
+    """What a reader has to know before believing a number."""
+    about = scores.about
+    return tuple(
+        Fact(group, name, value)
+        for group, lines in (
+            ("Label budget", _label_budget(scores)),
+            ("Training", _training(about)),
+            ("Generalists", _generalists(about)),
+            ("Scoring", _scoring(scores)),
+            ("Fingerprints", _fingerprints(scores)),
+            ("Software", dict(about["versions"]).items()),
+        )
+        for name, value in lines
+    )
+
+
+def notices(scores: Scores) -> tuple[Notice, ...]:
+    """What a reader must not overlook, the worst first."""
+    found = [*_warnings(scores), *_remarks(scores)]
+    return tuple(sorted(found, key=lambda notice: notice.level != "warning"))
+
+
+def _label_budget(scores: Scores) -> Iterator[tuple[str, str]]:
+    about = scores.about
+    budget: Mapping[str, int] = about.get("label_budget", {})
+    yield "labeled cases trained on", str(budget.get("training", about["num_labeled"]))
+    yield "labeled cases to select a checkpoint", str(budget.get("selection", 0))
+    yield "labeled cases to calibrate", str(budget.get("calibration", 0))
+    if "unlabeled" in budget:
+        yield "unlabeled cases trained on", str(budget["unlabeled"])
+    yield "cases scored, each once", str(len(scores.names))
+
+
+def _training(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "stage", about["stage"]
+    yield "seed", str(about["seed"])
+    names = {"method": "method", "steps": "steps", "checkpoint_rule": "checkpoint"}
+    for key, name in names.items():
+        if key in about:
+            yield name, str(about[key])
+    if "patch_size" in about:
+        yield "patch (voxels)", " x ".join(map(str, about["patch_size"]))
+    if "hardware" in about:
+        hardware = about["hardware"]
+        yield "hardware", f"{hardware['device']}: {hardware['name']}, {hardware['cores']} cores"
+
+
+def _generalists(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    names = [one["name"] for one in about["generalists"]]
+    yield "learned from the answers of", ", ".join(names) or "none"
+    if about["asked_beside"]:
+        yield "asked beside the prediction", about["asked_beside"]["name"]
+    for one in [*about["generalists"], *([about["asked_beside"]] if about["asked_beside"] else [])]:
+        if one["weights_sha256"]:
+            yield f"weights of {one['name']} (sha256)", one["weights_sha256"]
+    yield "data set looked up as", about["known_as"]
+    for one in about["exposure"]:
+        yield f"{one['generalist']} and this data set", one["sentence"]
+
+
+def _scoring(scores: Scores) -> Iterator[tuple[str, str]]:
+    about, options = scores.about, scores.manifest.plan["options"]
+    in_voxels = options["evaluate"]["in_voxels"]
+    yield "what was scored", about["scored"]
+    yield "grid", "that of the image file"
+    yield "unit of distances", "voxels" if in_voxels else "mm"
+    yield "tolerance of NSD", f"{about['tolerance']:g} {'voxels' if in_voxels else 'mm'}"
+    classes = [about["class_names"][index] for index in options["largest_component"]]
+    yield "reduced to one component", ", ".join(classes) or "no class"
+    yield "mirrored predictions averaged", _mirrored(options)
+
+
+def _mirrored(options: Mapping[str, Any]) -> str:
+    return "yes" if options.get("inference", {}).get("flips") else "no"
+
+
+def _fingerprints(scores: Scores) -> Iterator[tuple[str, str]]:
+    yield "scores", scores.manifest.fingerprint
+    yield from scores.about["fingerprints"].items()
+
+
+def _warnings(scores: Scores) -> Iterator[Notice]:
+    about = scores.about
+    for one in about["exposure"]:
+        if one["verdict"] in ("seen", "related"):
+            yield Notice("warning", one["sentence"])
+    if not about["made_from_these_cases"]:
+        yield Notice(
+            "warning",
+            "What was scored was made from other cases or another split than these: make sure "
+            "that none of the cases scored was trained on.",
+        )
+    missed = sum(score.missed for case in _headline(scores) for score in case)
+    if missed:
+        objects = "1 object was missed" if missed == 1 else f"{missed} objects were missed"
+        yield Notice(
+            "warning",
+            f"{objects} altogether: overlaps count as 0 there, distances as the diagonal of the "
+            "image.",
+        )
+    gap = _above_template(scores)
+    if gap is not None and gap < _NEAR_TEMPLATE:
+        yield Notice(
+            "warning",
+            f"The prediction is {100 * gap:.1f} Dice points above a template that never looked at "
+            "an image.",
+        )
+
+
+def _remarks(scores: Scores) -> Iterator[Notice]:
+    for one in scores.about["exposure"]:
+        if one["verdict"] in ("unknown", "not-listed"):
+            yield Notice("info", one["sentence"])
+    if scores.about["scored"] != "checkpoint":
+        yield Notice(
+            "info",
+            "These are unlabeled cases whose masks are held out: read only to diagnose, and out of "
+            "reach of every training stage.",
+        )
+    if len(scores.names) < _FEW_CASES:
+        yield Notice(
+            "info",
+            f"With {len(scores.names)} cases an interval is wide, and no test can find a "
+            "difference significant.",
+        )
+
+
+def _headline(scores: Scores, row: str | None = None) -> list[list[ClassScore]]:
+    row = row or scores.about["headline"]
+    return [[ClassScore(**one) for one in scores.rows(name)[row]] for name in scores.names]
+
+
+def _above_template(scores: Scores) -> float | None:
+    """How far the headline's mean Dice lies above the image-blind template's."""
+    if "template" not in scores.about["rows"]:
+        return None
+    ours = summarise(_headline(scores)).mean["dice"]
+    return ours - summarise(_headline(scores, "template")).mean["dice"]
