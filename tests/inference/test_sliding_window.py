@@ -91,3 +91,61 @@ def test_what_lies_outside_a_small_volume_is_0():
 
     predict(watch, np.ones((1, 2, 6, 4), np.float32))
     assert seen[0].sum().item() == 2 * 6 * 4
+
+
+AXES = [(), (1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3)]
+
+
+@pytest.mark.parametrize("axes", AXES, ids=str)
+def test_with_flips_a_mirrored_volume_gets_the_mirrored_prediction(network, axes):
+    volume = image(13, 9, 7)  # several windows along every axis
+    straight = predict(network, volume, flips=True)
+    mirrored = predict(network, np.flip(volume, axes), flips=True)
+    np.testing.assert_allclose(np.flip(mirrored, axes), straight, atol=1e-6)
+    np.testing.assert_allclose(straight.sum(axis=0), 1, atol=1e-5)
+
+
+def test_without_flips_it_does_not():
+    """A network that looks to the left of a voxel alone is what the test above must catch."""
+    shifted = nn.Conv3d(1, 2, 3, padding=1, bias=False)
+    with torch.no_grad():
+        shifted.weight.zero_()[0, 0, 0, 1, 1] = 1.0
+    volume = image(*PATCH)
+    straight, mirrored = (predict(shifted, one) for one in (volume, np.flip(volume, 1)))
+    assert np.abs(np.flip(mirrored, 1) - straight).max() > 0.1
+
+
+def test_flips_are_the_mean_over_all_mirrored_volumes():
+    """One channel, one voxel to the left: by hand for a row of two voxels.
+
+    The network gives class 0 the logit of the left neighbour (0 beyond the border), class 1 the
+    logit 0. For the row (0, ln 3) that is sigmoid(0, 0) = 0.5, 0.5. Mirrored, (ln 3, 0), it is
+    sigmoid(0, ln 3) = 0.5, 0.75, mirrored back 0.75, 0.5. The other axes change nothing.
+    Mean: 0.625, 0.5.
+    """
+    left = nn.Conv3d(1, 2, 3, padding=1, bias=False)
+    with torch.no_grad():
+        left.weight.zero_()[0, 0, 0, 1, 1] = 1.0
+    volume = np.zeros((1, 2, 1, 1), np.float32)
+    volume[0, 1] = np.log(3)
+    probability = predict_probability(
+        left, volume, patch_size=(2, 1, 1), options=Inference(flips=True), device=CPU
+    )
+    np.testing.assert_allclose(probability[0].ravel(), [0.625, 0.5], atol=1e-6)
+
+
+def test_flips_forget_nothing_of_a_volume_smaller_than_the_patch():
+    pointwise, volume = nn.Conv3d(1, 2, 1), image(3, 2, 1)
+    plain, flipped = (predict(pointwise, volume, flips=flips) for flips in (False, True))
+    np.testing.assert_allclose(flipped, plain, atol=1e-6)
+
+
+def test_flips_cost_eight_predictions():
+    calls = []
+
+    def count(windows: Tensor) -> Tensor:
+        calls.append(len(windows))
+        return torch.cat([windows, -windows], 1)
+
+    predict(count, image(*PATCH), flips=True)
+    assert calls == [1] * 8
