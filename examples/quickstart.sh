@@ -27,9 +27,13 @@ samssl sam-label cases.zarr prompts.zarr -o pseudo.zarr --recipe quick
 # 5. Train a student on the true label and the pseudo-labels.
 samssl retrain cases.zarr pseudo.zarr -o student.zarr --recipe quick --steps 200
 
-# 6. Score both on the test cases.
-samssl evaluate cases.zarr specialist.zarr -o specialist-scores.zarr
-samssl evaluate cases.zarr student.zarr -o student-scores.zarr
+# 6. Score both on the test cases, and write a page to look at: report/report.html
+samssl evaluate cases.zarr specialist.zarr -o specialist-scores.zarr --recipe quick
+samssl evaluate cases.zarr student.zarr -o student-scores.zarr --recipe quick \
+  --report report --beside specialist=specialist-scores.zarr
+
+# Is the student better, or was it luck?
+samssl compare specialist=specialist-scores.zarr student=student-scores.zarr
 
 # A second round is three more commands, with the student in the place of the specialist.
 samssl prompt cases.zarr student.zarr -o prompts-2.zarr --recipe quick

@@ -181,6 +181,11 @@ class Inference(Section):
 
     overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="of adjoining windows")
     window_batch: PositiveCount = Field(2, description="windows per forward pass")
+    flips: bool = Field(
+        False,
+        description="mean of the predictions of all 8 mirrored volumes, in 8 times the time; a "
+        "network that was trained without all augmentation.flip_axes gets worse by it",
+    )
 
 
 class Prompt(Section):
@@ -234,12 +239,28 @@ class SamLabel(Section):
 
 
 class Evaluate(Section):
-    """Which cases are scored, and how predictions are cleaned first."""
+    """Which cases are scored, how predictions are cleaned first, and what stands beside them."""
 
     cases: Literal["test", "unlabeled", "held-out"] = Field(
         "test", description="held-out: every unlabeled or test case that has a reference"
     )
     blur_sigma_voxels: Positive = Field(1.5, description="of the blur + largest-component control")
+    tolerance: Positive = Field(
+        2.0, description="surfaces this close agree for nsd; in mm, or in voxels with in_voxels"
+    )
+    in_voxels: bool = Field(
+        False, description="distances and volumes in voxels, as the literature on h5 data prints"
+    )
+    sanity: bool = Field(
+        True,
+        description="score beside it an image-blind template and, for a checkpoint, the generalist "
+        "with its prompts and with prompts from the reference",
+    )
+    known_as: str = Field(
+        "",
+        description="the data set's name in the register of what generalists were trained on; "
+        "empty: the name it has",
+    )
 
 
 class Recipe(Section):

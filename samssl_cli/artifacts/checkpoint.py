@@ -64,6 +64,12 @@ class Checkpoint:
         i, j, k = about["patch_size"]
         self.patch_size: tuple[int, int, int] = (i, j, k)
         self.predictor: str = about["predictor"]
+        self.generalists: list[dict[str, Any]] = about.get("generalists", [])
+        """Those whose answers it learned from, in this round and before it."""
+
+    def curves(self) -> Mapping[str, NDArray[np.float32]]:
+        """The weighted loss terms, (steps,) each; NaN where a term was not computed."""
+        return self._store.member("curves").arrays
 
     def weights(self, module: str | None = None) -> Tensors:
         """The weights of one network; by default of the one to predict with."""

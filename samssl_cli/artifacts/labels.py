@@ -37,6 +37,8 @@ class PseudoLabels:
         self.fingerprint = self._store.fingerprint
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         self.names = self._store.names
+        self.generalists: list[dict[str, Any]] = self._store.about.get("generalists", [])
+        """Those whose answers went into the labels, in this round and before it."""
 
     def read(self, name: str) -> PseudoLabel:
         """Read the pseudo-label of a case."""

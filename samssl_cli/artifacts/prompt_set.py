@@ -25,6 +25,7 @@ class PromptSet:
         self.fingerprint = self._store.fingerprint
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         self.names = self._store.names
+        self.generalists: list[dict[str, Any]] = self._store.about.get("generalists", [])
 
     def objects(self, name: str) -> tuple[ObjectPrompts, ...]:
         """The prompts for every object that the specialist found in a case; possibly none."""

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from samssl_cli import __version__
+from samssl_cli.cli.compare import compare
 from samssl_cli.cli.demo import demo
 from samssl_cli.cli.evaluate import evaluate
 from samssl_cli.cli.export import export
@@ -36,6 +37,7 @@ for _name, _command, _panel in (
     ("sam-label", sam_label, _LOOP),
     ("retrain", retrain, _LOOP),
     ("evaluate", evaluate, _LOOP),
+    ("compare", compare, _REST),
     ("predict", predict, _REST),
     ("export", export, _REST),
     ("show", show, _REST),

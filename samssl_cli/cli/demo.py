@@ -58,9 +58,13 @@ def demo_commands(directory: Path, *, steps: int, seed: int) -> Iterator[list[st
     yield ["sam-label", cases, at("prompts.zarr"), "-o", at("pseudo.zarr"), *_TRAINING]
     student = ["retrain", cases, at("pseudo.zarr"), "-o", at("student.zarr"), *train]
     yield [*student, "--set", f"retrain.patch_size={_PATCH_SIZE}"]
-    for name in ("supervised", "specialist", "student"):
+    beside = []
+    for name in ("supervised", "specialist"):
         scores = at(f"{name}-scores.zarr")
         yield ["evaluate", cases, at(f"{name}.zarr"), "-o", scores, *_TRAINING]
+        beside += ["--beside", f"{name}={scores}"]
+    evaluate = ["evaluate", cases, at("student.zarr"), "-o", at("student-scores.zarr"), *_TRAINING]
+    yield [*evaluate, "--report", at("report"), *beside]
 
 
 _TRAINING = ("--recipe", "quick", "--device", "cpu")

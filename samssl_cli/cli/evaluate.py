@@ -7,11 +7,14 @@ import typer
 
 from samssl_cli.cli import options as opt
 from samssl_cli.cli.console import TerminalProgress, say, show_table
+from samssl_cli.errors import UsageError
 
 
 def evaluate(
     cases: opt.Cases,
-    what: Annotated[Path, typer.Argument(metavar="WHAT", help="a checkpoint, or pseudo.zarr")],
+    what: Annotated[
+        Path, typer.Argument(metavar="WHAT", help="a checkpoint, prompts.zarr or pseudo.zarr")
+    ],
     output: opt.Output,
     on: Annotated[
         str | None, typer.Option(help="test, unlabeled or held-out (both); for a checkpoint")
@@ -23,6 +26,37 @@ def evaluate(
             help="reduce only these classes to one object in the cleaned rows; default: all",
         ),
     ] = None,
+    in_voxels: Annotated[
+        bool | None,
+        typer.Option("--voxels/--mm", help="unit of distances and volumes; default: mm and ml"),
+    ] = None,
+    sanity: Annotated[
+        bool | None,
+        typer.Option(
+            "--sanity/--no-sanity",
+            help="also score an image-blind template, and the generalist alone; default: yes",
+        ),
+    ] = None,
+    generalist: Annotated[
+        str | None, typer.Option(help="to ask beside the prediction; default: the recipe's")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the generalist's weights, as .pth")
+    ] = None,
+    known_as: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="the data set, in the register of what SAMs have seen"),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="also write report.html and its figures here"),
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]SCORES", help="another model's scores.zarr to show in the report"
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="print the scores as JSON instead of the path")
     ] = False,
@@ -31,13 +65,24 @@ def evaluate(
     overrides: opt.Overrides = None,
     force: opt.Force = False,
 ) -> None:
-    """Score predictions against the held-out references, in mm on the native grid."""
+    """Score predictions against the held-out references, on the grid of the images."""
     from samssl_cli.artifacts.scores import Scores
     from samssl_cli.report.scores_table import as_json as scores_as_json
     from samssl_cli.report.scores_table import score_table
     from samssl_cli.stages.evaluate import evaluate as stage
 
-    resolved = opt.resolve(recipe, overrides, evaluate__cases=on)
+    resolved = opt.resolve(
+        recipe,
+        overrides,
+        evaluate__cases=on,
+        evaluate__in_voxels=in_voxels,
+        evaluate__sanity=sanity,
+        evaluate__known_as=known_as,
+        sam_label__generalist=generalist,
+    )
+    others = opt.named_once(beside or [])
+    if others and report is None:
+        raise UsageError("--beside is for the report: name a folder for it with --report DIR")
     with TerminalProgress() as progress:
         path = stage(
             cases,
@@ -45,13 +90,23 @@ def evaluate(
             output,
             recipe=resolved,
             largest_component=largest_component or (),
+            weights=checkpoint,
             device=device,
             force=force,
             progress=progress,
         )
+        page = None if report is None else _report(cases, what, path, report, others)
     scores = Scores(path)
     show_table(score_table(scores, title=f"{what} on {cases}"))
     say(_json(scores_as_json(scores)) if as_json else path)
+    if page is not None and not as_json:
+        say(page)
+
+
+def _report(cases: Path, what: Path, scores: Path, to: Path, beside: dict[str, Path]) -> Path:
+    from samssl_cli.stages.reporting import report
+
+    return report(cases, what, scores, to, beside=beside)
 
 
 def _json(value: object) -> str:

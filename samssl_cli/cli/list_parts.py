@@ -27,10 +27,9 @@ def list_parts(
     tables = _tables()
     if table is not None and table not in {*tables, "recipes"}:
         raise typer.BadParameter(f"no table {table!r}; there are {', '.join([*tables, 'recipes'])}")
-    blocks = [_block(name, rows) for name, rows in tables.items() if table in (None, name)]
+    blocks = [_entries(name, rows) for name, rows in tables.items() if table in (None, name)]
     if table in (None, "recipes"):
-        lines = [f"  {name:<18}{summary}" for name, summary in shipped_recipes().items()]
-        blocks.append("\n".join(["recipes", *lines]))
+        blocks.append(_block("recipes", shipped_recipes()))
     say("\n\n".join(blocks))
 
 
@@ -50,6 +49,15 @@ def _tables() -> "dict[str, Mapping[str, Entry]]":
     }
 
 
-def _block(title: str, rows: "Mapping[str, Entry]") -> str:
-    lines = [f"  {name:<18}{row.summary}\n  {'':<18}[{row.source}]" for name, row in rows.items()]
+def _entries(title: str, rows: "Mapping[str, Entry]") -> str:
+    return _block(title, {name: f"{row.summary}\n[{row.source}]" for name, row in rows.items()})
+
+
+def _block(title: str, rows: "Mapping[str, str]") -> str:
+    """A title, and under it the names with their lines in a column of their own."""
+    width = max(map(len, rows), default=0) + 2
+    lines = [
+        f"  {name:<{width}}" + text.replace("\n", f"\n  {'':<{width}}")
+        for name, text in rows.items()
+    ]
     return "\n".join([title, *lines])

@@ -1,9 +1,12 @@
 """The options that several commands share."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from samssl_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from samssl_cli.recipe import Recipe
@@ -54,3 +57,22 @@ def resolve(name: str, overrides: list[str] | None, **values: Any) -> "Recipe":
         if value is not None
     ]
     return read_recipe(name, [*(overrides or []), *flags])
+
+
+def named_once(values: Iterable[str]) -> dict[str, Path]:
+    """Read `[NAME=]SCORES` options; without a name, scores are called after their file.
+
+    Raises:
+        UsageError: when two have the same name.
+    """
+    found: dict[str, Path] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        path = Path(text if equals else value)
+        name = name if equals else path.name.removesuffix(".zarr")
+        if name in found:
+            raise UsageError(
+                f"{path} and {found[name]} are both called {name}; name them: NAME={path}"
+            )
+        found[name] = path
+    return found

@@ -1,6 +1,8 @@
 """Where the networks run, and on how many threads."""
 
 import os
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samssl_cli.errors import DeviceError
@@ -41,6 +43,25 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def describe_hardware(device: "torch.device") -> dict[str, str | int]:
+    """What a network ran on, for the record: the device, its name, and the cores beside it."""
+    import torch
+
+    is_cuda = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if is_cuda else _processor_name()
+    return {"device": device.type, "name": name, "cores": num_cores()}
+
+
+def _processor_name() -> str:
+    """The processor as Linux or the platform calls it; empty when nobody knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 def _check_exists(device: "torch.device") -> None:

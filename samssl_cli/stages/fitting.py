@@ -1,5 +1,6 @@
 """What `train-ssl` and `retrain` share: build, fit, keep the progress, seal."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from samssl_cli.methods.method import Method, PseudoLabelTerm
 from samssl_cli.networks import build_network, size_multiple
 from samssl_cli.recipe import Recipe, Training
 from samssl_cli.registry import load
+from samssl_cli.stages.device import describe_hardware
 from samssl_cli.stages.run import Work
 from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVolume
 from samssl_cli.training.loop import Hooks, fit
@@ -39,6 +41,7 @@ def fit_and_seal(
     seed: int,
     device: torch.device,
     tensorboard: Path | None,
+    generalists: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Train from where an earlier run stopped, and seal the checkpoint.
 
@@ -65,7 +68,14 @@ def fit_and_seal(
         assert work.stop.signum is not None, "only a signal ends a training early"
         raise Interrupted(work.stop.signum)
     write_checkpoint(work.draft.root, final)
-    work.draft.seal(about(cases, recipe, options, method))
+    learned_from = [dict(record) for record in generalists]
+    work.draft.seal(
+        {
+            **about(cases, recipe, options, method),
+            "generalists": learned_from,
+            "hardware": describe_hardware(device),
+        }
+    )
 
 
 def about(cases: Cases, recipe: Recipe, options: Training, method: Method) -> dict[str, Any]:

@@ -1,26 +1,21 @@
 """`samssl prompt`: the specialist predicts the unlabeled cases and says where to look."""
 
-import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.artifacts.prompt_set import write_prompts
 from samssl_cli.progress import Progress
-from samssl_cli.prompts import STRATEGIES
-from samssl_cli.recipe import Prompt as PromptOptions
 from samssl_cli.recipe import Recipe
-from samssl_cli.registry import check_name, load
+from samssl_cli.stages.asking import (
+    check_strategies,
+    place_prompts,
+    predict_with_uncertainty,
+    seed_of_case,
+)
 from samssl_cli.stages.inputs import check_same_classes, note_other_training
 from samssl_cli.stages.run import Work, run_stage
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from samssl_cli.stages.specialist import Specialist
 
 
 def prompt(
@@ -40,8 +35,7 @@ def prompt(
         SamsslError: when the inputs, the recipe or the device cannot be used.
         Interrupted: after a signal; the same call resumes.
     """
-    for name in recipe.prompt.strategies:
-        check_name(STRATEGIES, name, kind="strategy")
+    check_strategies(recipe.prompt)
     cases, checkpoint = Cases(cases_path), Checkpoint(checkpoint_path)
     check_same_classes(cases, checkpoint)
     note_other_training(cases, checkpoint, progress)
@@ -68,22 +62,20 @@ def _prompt(
     seed: int,
     device: str,
 ) -> None:
-    import numpy as np
-
-    from samssl_cli.prompts.build import build_prompts
     from samssl_cli.stages.device import pick_device
-    from samssl_cli.stages.specialist import load_specialist
+    from samssl_cli.stages.specialist import load_specialist, note_untrained_flips
 
     options = recipe.prompt
+    note_untrained_flips(checkpoint, recipe.inference, work.progress)
     specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
-    strategies = [load(STRATEGIES, name, kind="strategy") for name in options.strategies]
     store = work.draft.root
     for name in work.each_pending(store, cases.unlabeled, "prompting"):
         case = cases.read_unlabeled(name)
-        case_seed = zlib.crc32(f"{seed}/{name}".encode())
-        probability, uncertainty = _predict(specialist, case.image, options, seed=case_seed)
-        rng = np.random.default_rng(case_seed)
-        objects = build_prompts(probability, uncertainty, options, rng, strategies)
+        case_seed = seed_of_case(seed, name)
+        probability, uncertainty = predict_with_uncertainty(
+            specialist, case.image, options, seed=case_seed
+        )
+        objects = place_prompts(probability, uncertainty, options, seed=case_seed)
         write_prompts(
             store,
             name,
@@ -92,36 +84,10 @@ def _prompt(
             objects=objects,
             geometry=case.geometry,
         )
-    _seal(work, cases)
+    _seal(work, cases, checkpoint)
 
 
-def _predict(
-    specialist: "Specialist",
-    image: "NDArray[np.float16]",
-    options: PromptOptions,
-    *,
-    seed: int,
-) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
-    """The class probabilities and the uncertainty of one image."""
-    import numpy as np
-
-    from samssl_cli.inference.uncertainty import normalised_entropy, stochastic_probability
-
-    probability = specialist.predict(image)
-    if options.uncertainty == "entropy":
-        return probability, normalised_entropy(probability)
-    mean = stochastic_probability(
-        specialist.predict,
-        specialist.network,
-        image.astype(np.float32),
-        num_passes=options.num_passes,
-        noise_std=options.input_noise_std,
-        seed=seed,
-    )
-    return probability, normalised_entropy(mean)
-
-
-def _seal(work: Work, cases: Cases) -> None:
+def _seal(work: Work, cases: Cases, checkpoint: Checkpoint) -> None:
     from samssl_cli.artifacts.members import read_member_attributes
 
     counts = {
@@ -135,5 +101,10 @@ def _seal(work: Work, cases: Cases) -> None:
             f"which get no prompts: {', '.join(empty[:5])}{' ...' if len(empty) > 5 else ''}"
         )
     work.draft.seal(
-        {**cases.facts.to_json(), "num_objects": sum(counts.values()), "cases_without": empty}
+        {
+            **cases.facts.to_json(),
+            "num_objects": sum(counts.values()),
+            "cases_without": empty,
+            "generalists": checkpoint.generalists,
+        }
     )

@@ -124,6 +124,7 @@ def _retrain(
         seed=seed,
         device=where,
         tensorboard=tensorboard,
+        generalists=pseudo.generalists,
     )
 
 

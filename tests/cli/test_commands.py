@@ -121,7 +121,7 @@ def test_evaluate_prints_a_table_for_people_or_one_json_document(samssl, loop):
     for_people = samssl(*arguments, *recipe)
     assert for_people.stdout == f"{loop.path('scores')}\n"
     assert "blur+largest-component" in for_people.stderr
-    assert "hd95_mm" in for_people.stderr  # whole, although the log has no width
+    assert "HD95 (mm)" in for_people.stderr  # whole, although the log has no width
     for_programs = samssl(*arguments, *recipe, "--json")
     assert json.loads(for_programs.stdout)["schema"] == "samssl-scores/1"
 

@@ -7,10 +7,14 @@ import pytest
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.scores import Scores
 from samssl_cli.artifacts.store import SealedStore
-from samssl_cli.errors import DataError, MissingArtifactError, UsageError
-from samssl_cli.metrics import METRICS
+from samssl_cli.errors import DataError, UsageError
+from samssl_cli.metrics.columns import columns
 
-ROWS = ["raw", "largest-component", "blur+largest-component"]
+CLEANED = ["raw", "largest-component", "blur+largest-component"]
+ASKED = ["generalist+specialist-prompts", "generalist+oracle-prompts"]
+ROWS = [*CLEANED, "template", *ASKED]
+METRIC_NAMES = [column.name for column in columns()]
+PLAIN = ("evaluate.sanity=false",)
 
 
 def test_the_array_the_csv_and_the_json_say_the_same(loop):
@@ -21,22 +25,22 @@ def test_the_array_the_csv_and_the_json_say_the_same(loop):
         "rows": ROWS,
         "cases": ["phantom_004", "phantom_005"],
         "classes": ["organ", "vessel"],
-        "metrics": list(METRICS),
+        "metrics": METRIC_NAMES,
     }
     lines = list(csv.DictReader((loop.out / "scores.csv").read_text().splitlines()))
     document = json.loads((loop.out / "scores.json").read_text())
-    assert len(lines) == len(document["cases"]) == 3 * 2 * 2
+    assert len(lines) == len(document["cases"]) == len(ROWS) * 2 * 2
     for line, record in zip(lines, document["cases"], strict=True):
         place = tuple(
             axes[axis].index(line[key])
             for axis, key in (("rows", "row"), ("cases", "case"), ("classes", "class"))
         )
         expected = values.arrays["value"][place]
-        assert [float(line[metric]) for metric in METRICS] == list(expected)
-        assert [record["values"][metric] for metric in METRICS] == list(expected)
+        assert [float(line[metric]) for metric in METRIC_NAMES] == list(expected)
+        assert [record["values"][metric] for metric in METRIC_NAMES] == list(expected)
     means = document["summary"]["raw"]["classes"]["organ"]["mean"]
     organ = values.arrays["value"][0, :, 0]
-    assert [means[metric] for metric in METRICS] == pytest.approx(list(organ.mean(axis=0)))
+    assert [means[metric] for metric in METRIC_NAMES] == pytest.approx(list(organ.mean(axis=0)))
 
 
 def test_a_perfect_prediction_scores_100(loop, tmp_path, monkeypatch):
@@ -50,7 +54,7 @@ def test_a_perfect_prediction_scores_100(loop, tmp_path, monkeypatch):
         return np.stack([label == value for value in range(3)]).astype(np.float32)
 
     monkeypatch.setattr(geometry, "to_native_probability", perfect)
-    copy = loop.linked(tmp_path, "cases", "student")
+    copy = loop.linked(tmp_path, "cases", "student", overrides=PLAIN)
     copy.evaluate()
     raw = json.loads((tmp_path / "scores.json").read_text())["summary"]["raw"]
     assert raw["mean"]["dice"] == 1.0
@@ -64,10 +68,10 @@ def test_an_empty_prediction_is_counted_as_missed(loop, tmp_path, monkeypatch):
         return np.stack([np.full(one.native.shape, value, np.float32) for value in (1, 0, 0)])
 
     monkeypatch.setattr(geometry, "to_native_probability", empty)
-    copy = loop.linked(tmp_path, "cases", "student")
+    copy = loop.linked(tmp_path, "cases", "student", overrides=PLAIN)
     copy.evaluate()
     document = json.loads((tmp_path / "scores.json").read_text())
-    for row in ROWS:
+    for row in CLEANED:
         organ = document["summary"][row]["classes"]["organ"]
         assert (organ["num_cases"], organ["num_missed"], organ["mean"]["dice"]) == (2, 2, 0.0)
         assert organ["mean"]["hd95_mm"] > 20  # a penalty, never a gap in the mean
@@ -121,8 +125,80 @@ def test_cases_without_a_reference_are_refused_and_nothing_is_left(new_loop, pha
     assert not list(loop.out.glob("scores*"))
 
 
-def test_prompts_cannot_be_scored(loop):
-    with pytest.raises(
-        MissingArtifactError, match=r"holds prompts .* expected checkpoint or labels"
-    ):
-        loop.evaluate("prompts", to="other")
+def test_prompts_are_diagnosed_on_the_unlabeled_cases_with_a_reference(loop, tmp_path):
+    copy = loop.linked(tmp_path, "cases", "prompts")
+    scores = Scores(copy.evaluate("prompts"))
+    assert (scores.names, scores.about["scored"]) == (("phantom_001",), "prompts")
+    assert scores.about["rows"] == [*CLEANED, "template"]
+    case = scores.read("phantom_001")
+    assert {record["class_index"] for record in case.prompts} <= {1, 2}
+    quality = case.diagnosis["prompts"]["organ"]
+    assert 0 <= quality["positive_inside"] <= quality["num_positive"]
+    pooled = json.loads((tmp_path / "scores.json").read_text())["diagnosis"]
+    assert pooled["prompts"]["organ"]["num_positive"] == quality["num_positive"]
+
+
+def test_pseudo_labels_are_diagnosed(loop, tmp_path):
+    copy = loop.linked(tmp_path, "cases", "pseudo")
+    scores = Scores(copy.evaluate("pseudo"))
+    quality = scores.diagnosis("phantom_001")["pseudo_labels"]["organ"]
+    assert 0 < quality["num_both_accepted"] <= quality["num_reference_accepted"]
+    assert quality["num_accepted"] <= quality["num_objects"]
+    assert "prompts" not in scores.diagnosis("phantom_001")
+    pooled = json.loads((tmp_path / "scores.json").read_text())["diagnosis"]
+    assert 0 <= pooled["reliability"]["organ"]["ece"] <= 1
+    inside, outside = quality["num_reference_accepted"], quality["num_reference_rejected"]
+    assert pooled["pseudo_labels"]["organ"]["coverage"] == inside / (inside + outside)
+
+
+def test_what_sam_label_would_make_of_a_prediction_is_kept_to_look_at(loop):
+    case = Scores(loop.path("scores")).read("phantom_004")
+    assert case.pseudo_label is not None
+    assert case.pseudo_label.shape == case.prediction.shape
+    shape = loop_shape(loop, "phantom_004")
+    for record in case.prompts:
+        assert len(record["points"]) == len(record["is_positive"])
+        assert all(
+            0 <= x < n for point in record["points"] for x, n in zip(point, shape, strict=True)
+        )
+
+
+def loop_shape(loop, name):
+    from samssl_cli.artifacts.cases import Cases
+
+    return Cases(loop.path("cases")).read_unlabeled(name).geometry.shape
+
+
+def test_oracle_prompts_are_better_than_those_of_an_untrained_student(loop):
+    summary = json.loads((loop.out / "scores.json").read_text())["summary"]
+    own, oracle = (summary[row]["classes"]["organ"]["mean"]["dice"] for row in ASKED)
+    assert oracle > own + 0.3  # 0.47 against 0.01: eight steps of training say nothing
+
+
+def test_distances_in_voxels_have_columns_of_their_own(loop, tmp_path):
+    copy = loop.linked(tmp_path, "cases", "student", overrides=(*PLAIN, "evaluate.in_voxels=true"))
+    scores = Scores(copy.evaluate())
+    assert "hd95_voxels" in scores.about["metrics"]
+    assert "hd95_mm" not in scores.about["metrics"]
+
+
+def test_a_generalist_without_its_weights_is_left_out_with_a_note(loop, tmp_path):
+    copy = loop.linked(tmp_path, "cases", "student", overrides=("sam_label.generalist=sam",))
+    scores = Scores(copy.evaluate())
+    assert scores.about["rows"] == [*CLEANED, "template"]
+    assert any("sam needs its weights" in note for note in copy.notes)
+
+
+def test_a_score_says_where_it_comes_from(loop):
+    about = Scores(loop.path("scores")).about
+    assert about["label_budget"] == {
+        "training": 1,
+        "selection": 0,
+        "calibration": 0,
+        "unlabeled": 3,
+    }
+    assert (about["stage"], about["seed"], about["checkpoint_rule"]) == ("retrain", 0, "last")
+    assert about["hardware"]["device"] == "cpu"
+    assert [one["name"] for one in about["generalists"]] == ["region-growing"]
+    assert about["exposure"][0]["verdict"] == "untrained"
+    assert set(about["fingerprints"]) == {"scored", "cases"}

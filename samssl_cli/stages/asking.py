@@ -1,0 +1,152 @@
+"""Prompts are placed and the generalist is asked: what prompt, sam-label and evaluate share.
+
+Nothing here opens an artifact, and nothing here can name a held-out mask: `evaluate` hands in the
+probabilities of a network, or for its upper bound those of a reference.
+"""
+
+import math
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samssl_cli.errors import UsageError
+from samssl_cli.generalists import GENERALISTS
+from samssl_cli.generalists.checkpoint_file import PUBLISHED, sha256_of_weights
+from samssl_cli.prompts import STRATEGIES
+from samssl_cli.recipe import Prompt, SamLabel
+from samssl_cli.registry import check_name, load
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from samssl_cli.generalists.combine import Answer
+    from samssl_cli.generalists.types import Generalist
+    from samssl_cli.prompts.types import ObjectPrompts
+    from samssl_cli.stages.specialist import Specialist
+
+    Predicted = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def seed_of_case(seed: int, name: str) -> int:
+    """The seed of one case, whatever the order in which cases are done."""
+    return zlib.crc32(f"{seed}/{name}".encode())
+
+
+def predict_with_uncertainty(
+    specialist: "Specialist", image: "NDArray[np.float16]", options: Prompt, *, seed: int
+) -> "Predicted":
+    """The class probabilities (classes, I, J, K) and the uncertainty (I, J, K) of one image."""
+    import numpy as np
+
+    from samssl_cli.inference.uncertainty import normalised_entropy, stochastic_probability
+
+    probability = specialist.predict(image)
+    if options.uncertainty == "entropy":
+        return probability, normalised_entropy(probability)
+    mean = stochastic_probability(
+        specialist.predict,
+        specialist.network,
+        image.astype(np.float32),
+        num_passes=options.num_passes,
+        noise_std=options.input_noise_std,
+        seed=seed,
+    )
+    return probability, normalised_entropy(mean)
+
+
+def check_strategies(options: Prompt) -> None:
+    """Raise a `UsageError` for a prompt strategy that does not exist."""
+    for name in options.strategies:
+        check_name(STRATEGIES, name, kind="strategy")
+
+
+def place_prompts(
+    probability: "NDArray[np.float32]",
+    uncertainty: "NDArray[np.float32]",
+    options: Prompt,
+    *,
+    seed: int,
+) -> "tuple[ObjectPrompts, ...]":
+    """Prompt every object of one prediction with the strategies of the recipe."""
+    import numpy as np
+
+    from samssl_cli.prompts.build import build_prompts
+
+    strategies = [load(STRATEGIES, name, kind="strategy") for name in options.strategies]
+    rng = np.random.default_rng(seed)
+    return build_prompts(probability, uncertainty, options, rng, strategies)
+
+
+def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
+    """The sha256 of the weights file, as one more input; nothing for one without weights.
+
+    Raises:
+        UsageError: when the generalist is unknown, or has weights and gets none, or the reverse.
+        WeightsError: when the file cannot be read.
+    """
+    check_name(GENERALISTS, generalist, kind="generalist")
+    needs_weights = GENERALISTS[generalist].needs_checkpoint
+    if weights is None and needs_weights:
+        raise UsageError(f"generalist {generalist} needs its weights: --checkpoint {PUBLISHED}")
+    if weights is not None and not needs_weights:
+        raise UsageError(f"generalist {generalist} has no weights; leave out --checkpoint")
+    return {} if weights is None else {"weights": sha256_of_weights(weights)}
+
+
+def generalist_record(options: SamLabel, digest: Mapping[str, str]) -> dict[str, Any]:
+    """What an artifact says of the generalist behind it, as JSON values.
+
+    `register` is its name in the exposure register: MedSAM is Segment Anything, trained further.
+    """
+    is_medsam = options.chosen_options.get("preprocessing") == "medsam"
+    return {
+        "name": options.generalist,
+        "register": "medsam" if is_medsam else options.generalist,
+        "weights_sha256": digest.get("weights"),
+    }
+
+
+def load_generalist(options: SamLabel, weights: Path | None, device: str) -> "Generalist":
+    """Build the generalist of the recipe with its weights, on a device."""
+    from samssl_cli.stages.device import pick_device
+
+    build = load(GENERALISTS, options.generalist, kind="generalist").build
+    generalist: Generalist = build(
+        options.chosen_options, checkpoint=weights, device=str(pick_device(device))
+    )
+    return generalist
+
+
+def ask(
+    generalist: "Generalist",
+    embed: Callable[[], Any],
+    objects: "tuple[ObjectPrompts, ...]",
+    options: SamLabel,
+) -> "list[Answer]":
+    """Ask about every object of a case; `embed` is called only when there is one."""
+    from samssl_cli.generalists.combine import judge
+    from samssl_cli.generalists.fuse import fuse
+
+    if not objects:
+        return []
+    embedding = embed()
+    return [
+        judge(prompted, fuse(generalist.segment(embedding, prompted.sets)), options)
+        for prompted in objects
+    ]
+
+
+def answer_record(answer: "Answer") -> dict[str, Any]:
+    """What `pseudo.zarr` keeps of one answer, as JSON values."""
+    iou = answer.fused.predicted_iou
+    return {
+        "class_index": answer.prompts.class_index,
+        "component": answer.prompts.component,
+        "num_voxels": answer.prompts.num_voxels,
+        "predicted_iou": None if math.isnan(iou) else round(iou, 6),
+        "agreement": round(answer.agreement, 6),
+        "disagreement": round(float(answer.fused.disagreement[answer.prompts.mask].mean()), 6),
+        "is_accepted": answer.is_accepted,
+    }

@@ -1,0 +1,125 @@
+"""What a prediction has to beat, and could reach: a template, and the generalist alone.
+
+For `evaluate` only: the oracle's prompts are placed on a held-out reference. They are scored, and
+never written as prompts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samssl_cli.artifacts.cases import Cases, UnlabeledCase
+from samssl_cli.generalists.combine import Combined, combine, judge
+from samssl_cli.generalists.types import Generalist
+from samssl_cli.metrics.template import template_label
+from samssl_cli.prompts.types import ObjectPrompts
+from samssl_cli.recipe import Recipe, SamLabel
+from samssl_cli.stages.asking import answer_record, ask, place_prompts, seed_of_case
+
+Label = NDArray[np.uint8]
+Probability = NDArray[np.float32]
+
+_MOST_TEMPLATES = 16  # more masks change the vote by a point at most, and each takes its time
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the generalist says of one case, on the preprocessed grid."""
+
+    objects: tuple[ObjectPrompts, ...]
+    """Placed on the prediction."""
+    alone: Label
+    """(I, J, K): its answers to them, without the specialist and without a gate."""
+    pseudo: Combined
+    """What `sam-label` would make of them, with both."""
+    records: list[dict[str, Any]]
+    """One for each object, as in `pseudo.zarr`."""
+    oracle: Label
+    """(I, J, K): its answers to prompts on the reference."""
+
+
+class Template:
+    """The labeled masks of a set of cases, stretched onto others."""
+
+    def __init__(self, cases: Cases) -> None:
+        """Read the first labeled masks."""
+        names = cases.labeled[:_MOST_TEMPLATES]
+        self._labels = [cases.read_labeled(name).label for name in names]
+        self._num_classes = cases.facts.num_classes
+
+    def label(self, shape: tuple[int, int, int]) -> Label:
+        """The majority of the stretched masks, (I, J, K)."""
+        return template_label(self._labels, shape, self._num_classes)
+
+
+def ask_beside(
+    generalist: Generalist,
+    case: UnlabeledCase,
+    probability: Probability,
+    uncertainty: NDArray[np.float32],
+    reference: Label,
+    recipe: Recipe,
+) -> Asked:
+    """Ask about the objects of a prediction, then about those of the reference.
+
+    Args:
+        generalist: to ask; the image is encoded once.
+        case: the image.
+        probability: (classes, I, J, K) of the prediction.
+        uncertainty: (I, J, K) of the prediction.
+        reference: (I, J, K) held-out label on the same grid.
+        recipe: its sections prompt and sam_label are used.
+    """
+    embeddings: list[Any] = []
+
+    def embed() -> Any:
+        if not embeddings:
+            embeddings.append(generalist.embed(case.image.astype(np.float32)))
+        return embeddings[0]
+
+    options, seed = recipe.sam_label, seed_of_case(0, case.name)
+    objects = place_prompts(probability, uncertainty, recipe.prompt, seed=seed)
+    answers = ask(generalist, embed, objects, options)
+    alone = [judge(answer.prompts, answer.fused, _alone(options)) for answer in answers]
+    true = _one_hot(reference, len(probability))
+    true_objects = place_prompts(true, np.zeros_like(uncertainty), recipe.prompt, seed=seed)
+    oracle = ask(generalist, embed, true_objects, _alone(options))
+    return Asked(
+        objects=objects,
+        alone=likeliest(combine(probability, alone, _alone(options)).probability),
+        pseudo=combine(probability, answers, options),
+        records=[answer_record(answer) for answer in answers],
+        oracle=likeliest(combine(true, oracle, _alone(options)).probability),
+    )
+
+
+def likeliest(probability: Probability) -> Label:
+    """The class of the highest probability of each voxel: (classes, I, J, K) to (I, J, K)."""
+    label: Label = probability.argmax(axis=0).astype(np.uint8)
+    return label
+
+
+def prompt_records(objects: Sequence[ObjectPrompts]) -> list[dict[str, Any]]:
+    """The unperturbed prompts of each object as JSON values, for people to look at."""
+    return [
+        {
+            "class_index": one.class_index,
+            "points": one.sets[0].points.coordinates.tolist(),
+            "is_positive": one.sets[0].points.is_positive.tolist(),
+            "box": None if (box := one.sets[0].box) is None else [list(box.low), list(box.high)],
+        }
+        for one in objects
+    ]
+
+
+def _alone(options: SamLabel) -> SamLabel:
+    """The generalist's word for everything: no share of the specialist, and no gate."""
+    ungated = {"specialist_weight": 0.0, "min_predicted_iou": 0.0, "min_agreement": 0.0}
+    return options.model_copy(update=ungated)
+
+
+def _one_hot(label: Label, num_classes: int) -> Probability:
+    return np.stack([label == index for index in range(num_classes)]).astype(np.float32)

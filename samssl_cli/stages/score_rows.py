@@ -1,0 +1,49 @@
+"""The rows of a score: how a label map came about, before it is compared with the reference."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class RowMeaning:
+    """What a row is, for whoever reads its numbers."""
+
+    kind: Literal["prediction", "control", "sanity", "upper-bound"]
+    explanation: str
+
+
+RAW = "raw"
+HEADLINE = "largest-component"
+BLURRED = "blur+largest-component"
+TEMPLATE = "template"
+OWN_PROMPTS = "generalist+specialist-prompts"
+ORACLE_PROMPTS = "generalist+oracle-prompts"
+
+PREDICTIONS = (RAW, HEADLINE, BLURRED)
+ASKED = (OWN_PROMPTS, ORACLE_PROMPTS)
+
+ROWS: dict[str, RowMeaning] = {
+    RAW: RowMeaning("prediction", "The likeliest class of every voxel, as predicted."),
+    HEADLINE: RowMeaning(
+        "prediction", "The same with every class reduced to its largest connected component."
+    ),
+    BLURRED: RowMeaning(
+        "control",
+        "The probabilities blurred first: what smoothness alone gains, without any generalist.",
+    ),
+    TEMPLATE: RowMeaning(
+        "sanity",
+        "The labeled masks stretched onto the case, without a look at its image: whoever scores "
+        "less has learned nothing, and much of a score near it is the data set's cropping.",
+    ),
+    OWN_PROMPTS: RowMeaning(
+        "sanity",
+        "The generalist alone, asked with the prompts that this prediction places: without the "
+        "specialist's share and without a gate.",
+    ),
+    ORACLE_PROMPTS: RowMeaning(
+        "upper-bound",
+        "The generalist alone, asked with prompts placed on the reference itself: nobody has such "
+        "prompts; it says how far better prompts could carry this generalist.",
+    ),
+}

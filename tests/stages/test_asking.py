@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from samssl_cli.errors import UsageError
+from samssl_cli.recipe import Prompt, SamLabel
+from samssl_cli.stages.asking import (
+    check_strategies,
+    generalist_record,
+    seed_of_case,
+    weights_digest,
+)
+
+
+def test_the_seed_of_a_case_depends_on_its_name_alone():
+    assert seed_of_case(0, "a") == seed_of_case(0, "a")
+    assert len({seed_of_case(0, "a"), seed_of_case(0, "b"), seed_of_case(1, "a")}) == 3
+
+
+def test_a_generalist_gets_weights_if_and_only_if_it_has_some():
+    assert weights_digest("region-growing", None) == {}
+    with pytest.raises(UsageError, match="sam needs its weights"):
+        weights_digest("sam", None)
+    with pytest.raises(UsageError, match="region-growing has no weights"):
+        weights_digest("region-growing", Path("x.pth"))
+    with pytest.raises(UsageError, match="unknown generalist 'sma'"):
+        weights_digest("sma", None)
+
+
+def test_medsam_is_known_to_the_register_by_its_own_name():
+    medsam = SamLabel(generalist="sam", options={"sam": {"preprocessing": "medsam"}})
+    assert generalist_record(medsam, {"weights": "abc"}) == {
+        "name": "sam",
+        "register": "medsam",
+        "weights_sha256": "abc",
+    }
+    assert generalist_record(SamLabel(), {})["register"] == "region-growing"
+
+
+def test_an_unknown_strategy_is_told():
+    with pytest.raises(UsageError, match="unknown strategy 'clicks'"):
+        check_strategies(Prompt(strategies=("box", "clicks")))
