@@ -1,5 +1,6 @@
 """The page as a person has it: opened from disk in a browser, with mouse and with keyboard."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 
 from samssl_cli.report.contents import Contents
 from samssl_cli.report.page import write_report
+from samssl_cli.stages.reporting import report as report_of_run
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
@@ -20,6 +22,7 @@ from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 PATIENCE_S = 20
+REPORT = "SAMSSL_REPORT"  # path of a report.html of a real run, to open that too
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",
@@ -302,3 +305,38 @@ def test_print_is_dark_on_light_even_from_the_dark_theme(browser: Browser, repor
     assert browser.ink("body") == ["rgba(28, 33, 40, 1)"]
     assert not browser.find("#theme").is_displayed()
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.fixture(params=["loop", "given"])
+def real_report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The report of a run of all six stages: of the tests' own, and of the one that was named."""
+    if request.param == "given":
+        if REPORT not in os.environ:
+            pytest.skip(f"{REPORT} names no report.html of a run of yours")
+        return Path(os.environ[REPORT])
+    loop = request.getfixturevalue("loop")
+    paths = (loop.path(name) for name in ("cases", "student", "scores"))
+    return report_of_run(*paths, tmp_path, beside={})
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_report_of_a_run_sorts_slides_and_is_quiet(
+    browser: Browser, real_report: Path, width: int, scheme: str
+) -> None:
+    browser.open(real_report, width=width, scheme=scheme)
+    browser.wait_for_viewer()
+    for direction in (1, -1):
+        browser.find("#case-table th:nth-child(2) button").click()
+        shown = [float(text) for text in browser.column(1)]
+        assert shown == sorted(shown)[::direction]
+    for plane, name in enumerate(("axial", "coronal", "sagittal")):
+        before = browser.pixels(plane)
+        browser.find(f"#slice-{name}").send_keys(Keys.HOME)
+        assert browser.pixels(plane) != before
+        assert browser.find(f"#slice-{name}").get_attribute("aria-valuetext").startswith("1 of ")
+    wide, shown_wide = browser.run(
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert wide <= shown_wide
+    assert [one for one in browser.driver.get_log("browser") if one["level"] == "SEVERE"] == []
