@@ -248,8 +248,10 @@ class Evaluate(Section):
     tolerance: Positive = Field(
         2.0, description="surfaces this close agree for nsd; in mm, or in voxels with in_voxels"
     )
-    in_voxels: bool = Field(
-        False, description="distances and volumes in voxels, as the literature on h5 data prints"
+    in_voxels: bool | None = Field(
+        None,
+        description="distances and volumes in voxels, as the literature on h5 data prints; left "
+        "out: in voxels where the data knows no voxel size, else in mm and ml",
     )
     sanity: bool = Field(
         True,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.artifacts.store import SealedStore
+from samssl_cli.errors import DamagedArtifactError
 from samssl_cli.volumes.geometry import Geometry
 
 VISIBLE = "visible"
@@ -95,10 +96,18 @@ class Cases:
         self.path = path
         self.fingerprint = self._store.fingerprint
         self.facts = DatasetFacts.from_json(self._store.about)
+        self.spacing_is_known: bool = self._store.about.get("spacing_is_known", True)
+        """False for a layout that stores none, where 1 mm stands in."""
         roles = self._store.about["roles"]
         self.labeled: tuple[str, ...] = tuple(roles["labeled"])
         self.unlabeled: tuple[str, ...] = tuple(roles["unlabeled"])
         self.test: tuple[str, ...] = tuple(roles["test"])
+        unknown = set(self.names) - set(self._store.names)
+        if unknown:
+            raise DamagedArtifactError(
+                f"{path}: gives a role to {min(unknown)!r}, a case that it does not hold; "
+                "run samssl preprocess again with --force"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from safetensors.numpy import save as write_safetensors
 
 from samssl_cli.artifacts.cases import DatasetFacts
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.members import find_damage, read_member, write_member
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.errors import DamagedArtifactError
@@ -64,7 +65,7 @@ class Checkpoint:
         i, j, k = about["patch_size"]
         self.patch_size: tuple[int, int, int] = (i, j, k)
         self.predictor: str = about["predictor"]
-        self.generalists: list[dict[str, Any]] = about.get("generalists", [])
+        self.generalists = generalists_of(self._store.manifest)
         """Those whose answers it learned from, in this round and before it."""
 
     def curves(self) -> Mapping[str, NDArray[np.float32]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.volumes.geometry import Geometry
 
@@ -37,7 +38,7 @@ class PseudoLabels:
         self.fingerprint = self._store.fingerprint
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         self.names = self._store.names
-        self.generalists: list[dict[str, Any]] = self._store.about.get("generalists", [])
+        self.generalists = generalists_of(self._store.manifest)
         """Those whose answers went into the labels, in this round and before it."""
 
     def read(self, name: str) -> PseudoLabel:

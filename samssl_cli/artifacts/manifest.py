@@ -5,6 +5,7 @@ Nothing here imports zarr: "up to date" has to be answered at once.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -18,6 +19,7 @@ Kind = Literal[
 ]
 
 SCHEMA = 1
+_MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,140}")  # never a way out of the store
 METADATA = "zarr.json"
 _MADE_BY = {
     "cases": "samssl preprocess",
@@ -159,6 +161,12 @@ def read_manifest(store: Path, *kinds: Kind) -> Manifest:
             f"{store}: holds {stored['kind']} (from {stored['stage']}), expected {expected}, "
             f"as made by {made_by}"
         )
+    for name in stored["members"]:
+        if not _MEMBER_NAME.fullmatch(name):
+            raise DamagedArtifactError(
+                f"{store}: has a member called {name!r}, as samssl names none: it was not made by "
+                "samssl"
+            )
     return Manifest(
         plan={key: stored[key] for key in ("kind", "schema", "stage", "options", "seed", "inputs")},
         fingerprint=stored["fingerprint"],

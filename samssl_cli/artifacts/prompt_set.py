@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.prompts.serialize import pack, unpack
 from samssl_cli.prompts.types import ObjectPrompts
@@ -25,7 +26,7 @@ class PromptSet:
         self.fingerprint = self._store.fingerprint
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         self.names = self._store.names
-        self.generalists: list[dict[str, Any]] = self._store.about.get("generalists", [])
+        self.generalists = generalists_of(self._store.manifest)
 
     def objects(self, name: str) -> tuple[ObjectPrompts, ...]:
         """The prompts for every object that the specialist found in a case; possibly none."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from samssl_cli.cli.console import TerminalProgress, say, show_table
+from samssl_cli.cli.options import split_name
 from samssl_cli.errors import UsageError
 
 
@@ -69,10 +70,9 @@ def runs_by_model(words: list[str]) -> dict[str, list[Path]]:
     models: dict[str, list[Path]] = {}
     unnamed: set[str] = set()
     for word in words:
-        name, equals, text = word.partition("=")
-        is_named = bool(equals) and not Path(word).exists()
-        path = Path(text if is_named else word)
-        name = name if is_named else path.name.removesuffix(".zarr")
+        given, path = split_name(word)
+        is_named = given is not None
+        name = given if given is not None else path.name.removesuffix(".zarr")
         if name in unnamed or (name in models and not is_named):
             raise UsageError(
                 f"{models[name][0]} and {path} would both be called {name!r}: name the models, as "

@@ -70,6 +70,7 @@ def evaluate(
     from samssl_cli.report.scores_table import as_json as scores_as_json
     from samssl_cli.report.scores_table import score_table
     from samssl_cli.stages.evaluate import evaluate as stage
+    from samssl_cli.stages.reporting import report as write_report
 
     resolved = opt.resolve(
         recipe,
@@ -95,18 +96,12 @@ def evaluate(
             force=force,
             progress=progress,
         )
-        page = None if report is None else _report(cases, what, path, report, others)
+        page = report and write_report(cases, what, path, report, beside=others, progress=progress)
     scores = Scores(path)
     show_table(score_table(scores, title=f"{what} on {cases}"))
     say(_json(scores_as_json(scores)) if as_json else path)
     if page is not None and not as_json:
         say(page)
-
-
-def _report(cases: Path, what: Path, scores: Path, to: Path, beside: dict[str, Path]) -> Path:
-    from samssl_cli.stages.reporting import report
-
-    return report(cases, what, scores, to, beside=beside)
 
 
 def _json(value: object) -> str:

@@ -59,6 +59,13 @@ def resolve(name: str, overrides: list[str] | None, **values: Any) -> "Recipe":
     return read_recipe(name, [*(overrides or []), *flags])
 
 
+def split_name(word: str) -> tuple[str | None, Path]:
+    """Read `[NAME=]PATH`; what exists as it stands is a path, whatever signs are in it."""
+    name, equals, path = word.partition("=")
+    is_named = bool(equals) and not Path(word).exists()
+    return (name, Path(path)) if is_named else (None, Path(word))
+
+
 def named_once(values: Iterable[str]) -> dict[str, Path]:
     """Read `[NAME=]SCORES` options; without a name, scores are called after their file.
 
@@ -67,9 +74,8 @@ def named_once(values: Iterable[str]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for value in values:
-        name, equals, text = value.partition("=")
-        path = Path(text if equals else value)
-        name = name if equals else path.name.removesuffix(".zarr")
+        given, path = split_name(value)
+        name = given if given is not None else path.name.removesuffix(".zarr")
         if name in found:
             raise UsageError(
                 f"{path} and {found[name]} are both called {name}; name them: NAME={path}"

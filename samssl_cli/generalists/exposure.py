@@ -72,7 +72,7 @@ def find_dataset(name: str) -> KnownDataset | None:
     return next((one for one in known_datasets() if plain in one.aliases), None)
 
 
-def exposure(generalist: str, dataset: str) -> Exposure:
+def exposure(generalist: str, dataset: str, weights_sha256: str | None = None) -> Exposure:
     """Say whether a generalist has seen a data set in its own training.
 
     What the register does not know, generalist or data set, has the verdict "unknown" and a
@@ -81,12 +81,22 @@ def exposure(generalist: str, dataset: str) -> Exposure:
     Args:
         generalist: "sam", "medsam", "sam-med3d", "sam-med3d-turbo", "region-growing".
         dataset: any name of the data set; see `find_dataset`.
+        weights_sha256: of the weights file; None for the published ones. Where those are known,
+            any other file is one that somebody trained further, on nobody knows what.
     """
     title = known_generalists().get(generalist)
     if title is None:
         return Exposure(
             "unknown",
             f"It is not known what {generalist} was trained on: it is not in the register.",
+            "",
+        )
+    published = _register()["published"].get(generalist, ())
+    if published and weights_sha256 is not None and weights_sha256 not in published:
+        return Exposure(
+            "unknown",
+            f"It is not known what was seen in training by the weights that were used "
+            f"({weights_sha256}): they are none of the published ones of {title}.",
             "",
         )
     known, rows = find_dataset(dataset), _rows()

@@ -94,4 +94,7 @@ def assd_of(comparison: Comparison) -> float:
 
 def nsd_of(comparison: Comparison) -> float:
     """Give the row `nsd`."""
+    counts = comparison.counts
+    if (counts.prediction == 0) != (counts.reference == 0):
+        return 0.0  # a miss agrees nowhere, however large the tolerance
     return surface.nsd(comparison.distances, comparison.tolerance)

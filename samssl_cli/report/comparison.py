@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
+from rich.markup import escape
 from rich.table import Table
 
 from samssl_cli.metrics.columns import Column
@@ -95,7 +96,7 @@ def sentences(comparison: ModelComparison) -> list[str]:
 
 def model_table(comparison: ModelComparison) -> Table:
     """The same in columns, with each model's mean; a block for each metric and class."""
-    table = Table(title=_title(comparison), title_justify="left")
+    table = Table(title=escape(_title(comparison)), title_justify="left")
     for heading in ("metric", "class", "model"):
         table.add_column(heading, no_wrap=True)
     interval = f"difference [{100 * comparison.level:g}%]"
@@ -104,7 +105,7 @@ def model_table(comparison: ModelComparison) -> Table:
     blocks = groupby(comparison.contrasts, key=lambda one: (one.column, one.class_name))
     for (column, class_name), block in blocks:
         contrasts = list(block)
-        head = [column.title, class_name or "mean"]
+        head = [column.title, escape(class_name or "mean")]
         table.add_row(*head, *_mean_cells(contrasts[0].baseline, column))
         for one in contrasts:
             table.add_row("", "", *_mean_cells(one.model, column), *_difference_cells(one))
@@ -195,7 +196,7 @@ def _title(comparison: ModelComparison) -> str:
 
 def _mean_cells(model: ModelMean, column: Column) -> list[str]:
     std = "" if model.std_over_runs is None else f" ± {column.shown(model.std_over_runs)}"
-    return [model.name, str(model.num_runs), column.shown(model.mean) + std]
+    return [escape(model.name), str(model.num_runs), column.shown(model.mean) + std]
 
 
 def _difference_cells(one: Contrast) -> list[str]:

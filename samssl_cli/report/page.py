@@ -9,7 +9,6 @@ The same contents give the same bytes; a file that says so already is left alone
 
 import base64
 import hashlib
-import os
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +26,7 @@ from samssl_cli.report.ink import Drawing, inline_svg
 from samssl_cli.report.panels import LAYER_COLOURS, LAYER_DASHES, case_panel
 from samssl_cli.report.slices import PLANES, strides_for
 from samssl_cli.report.summary import case_series, first_cases, groups, result, scale_ends
+from samssl_cli.volumes.whole_file import write_whole
 
 FRONT_METRICS = ("dice", "hd95_mm")
 """Their plots need no click to be seen."""
@@ -44,10 +44,10 @@ def write_report(contents: Contents, directory: Path) -> Path:
     figures.mkdir(parents=True, exist_ok=True)
     drawn = _Drawn(contents)
     for drawing in drawn.all():
-        _write(figures / f"{drawing.name}.svg", drawing.svg.encode())
-        _write(figures / f"{drawing.name}.png", drawing.png)
+        write_whole(figures / f"{drawing.name}.svg", drawing.svg.encode())
+        write_whole(figures / f"{drawing.name}.png", drawing.png)
     page = directory / "report.html"
-    _write(page, _page(contents, drawn).encode("utf-8", "replace"))
+    write_whole(page, _page(contents, drawn).encode("utf-8", "replace"))
     return page
 
 
@@ -151,12 +151,3 @@ def _inline(drawing: Drawing) -> Markup:
 
 def _data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole, and leave it alone when it says this already."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from samssl_cli.artifacts.lineage import merged
 from samssl_cli.artifacts.scores import Scores
 from samssl_cli.metrics.score import ClassScore, summarise
 from samssl_cli.report.contents import Fact, Notice
@@ -42,7 +43,8 @@ def _label_budget(scores: Scores) -> Iterator[tuple[str, str]]:
     yield "labeled cases to calibrate", str(budget.get("calibration", 0))
     if "unlabeled" in budget:
         yield "unlabeled cases trained on", str(budget["unlabeled"])
-    yield "cases scored, each once", str(len(scores.names))
+    for role, number in about["num_scored"].items():
+        yield f"{role} cases scored", str(number)
 
 
 def _training(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -64,7 +66,7 @@ def _generalists(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "learned from the answers of", ", ".join(names) or "none"
     if about["asked_beside"]:
         yield "asked beside the prediction", about["asked_beside"]["name"]
-    for one in [*about["generalists"], *([about["asked_beside"]] if about["asked_beside"] else [])]:
+    for one in merged(about["generalists"], filter(None, [about["asked_beside"]])):
         if one["weights_sha256"]:
             yield f"weights of {one['name']} (sha256)", one["weights_sha256"]
     yield "data set looked up as", about["known_as"]
@@ -77,6 +79,7 @@ def _scoring(scores: Scores) -> Iterator[tuple[str, str]]:
     in_voxels = options["evaluate"]["in_voxels"]
     yield "what was scored", about["scored"]
     yield "grid", "that of the image file"
+    yield "voxel size", "known" if about["spacing_is_known"] else "unknown: taken for 1 mm"
     yield "unit of distances", "voxels" if in_voxels else "mm"
     yield "tolerance of NSD", f"{about['tolerance']:g} {'voxels' if in_voxels else 'mm'}"
     classes = [about["class_names"][index] for index in options["largest_component"]]
@@ -103,6 +106,19 @@ def _warnings(scores: Scores) -> Iterator[Notice]:
             "warning",
             "What was scored was made from other cases or another split than these: make sure "
             "that none of the cases scored was trained on.",
+        )
+    trained_on = about["num_scored"]["unlabeled"]
+    if about["scored"] == "checkpoint" and trained_on and about["made_from_these_cases"]:
+        yield Notice(
+            "warning",
+            f"{trained_on} of the cases scored are unlabeled cases of the training: their images "
+            "were learned from, so that this is no test score.",
+        )
+    if not about["spacing_is_known"]:
+        yield Notice(
+            "warning",
+            "The data knows no voxel size: where millimetres or millilitres are given, each "
+            "voxel was taken for 1 mm.",
         )
     missed = sum(score.missed for case in _headline(scores) for score in case)
     if missed:

@@ -9,17 +9,18 @@ was diagnosed under "diagnosis". docs/metrics.md describes both.
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from samssl_cli.artifacts.scores import Scores
 from samssl_cli.metrics.columns import Column, column
 from samssl_cli.metrics.score import ClassScore, Summary, summarise
 from samssl_cli.report.diagnosis import diagnosis_as_json
+from samssl_cli.volumes.whole_file import write_whole
 
 JSON_SCHEMA = "samssl-scores/1"
 
@@ -35,7 +36,7 @@ def score_table(scores: Scores, title: str) -> Table:
     table = _empty_table(title, ("prediction", "class"), scores)
     for row in scores.about["rows"]:
         for name, cells in _lines(scores, row):
-            table.add_row(row, name, *cells)
+            table.add_row(escape(row), escape(name), *cells)
     return table
 
 
@@ -44,12 +45,12 @@ def comparison_table(scores: Mapping[str, Scores], title: str) -> Table:
     table = _empty_table(title, ("model", "class"), next(iter(scores.values())))
     for model, scored in scores.items():
         for name, cells in _lines(scored, scored.about["headline"]):
-            table.add_row(model, name, *cells)
+            table.add_row(escape(model), escape(name), *cells)
     return table
 
 
 def _empty_table(title: str, names: tuple[str, str], scores: Scores) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for heading in names:
         table.add_column(heading, overflow="fold")  # where it is narrow, names give way
     for heading in (*(one.title for one in _shown(scores)), "missed", "n"):
@@ -69,7 +70,7 @@ def _lines(scores: Scores, row: str) -> Iterator[tuple[str, list[str]]]:
     for one, name in zip(summary.classes, scores.about["class_names"][1:], strict=True):
         cells = [column.shown(one.mean[column.name]) for column in shown]
         low, high = (shown[0].shown(end[shown[0].name]) for end in (one.low, one.high))
-        cells[0] += f" [{low}, {high}]"
+        cells[0] += escape(f" [{low}, {high}]")
         yield name, [*cells, str(one.num_missed), str(one.num_cases)]
     if len(summary.classes) > 1:
         missed = sum(one.num_missed for one in summary.classes)
@@ -87,12 +88,13 @@ def write_csv(scores: Scores, path: Path) -> None:
         flags = [int(score.missed), int(score.spurious), int(score.is_empty)]
         volumes = [score.prediction_ml, score.reference_ml]
         writer.writerow([row, case, name, *flags, *volumes, *(score.values[m] for m in metrics)])
-    _write(path, text.getvalue())
+    write_whole(path, text.getvalue().encode())
 
 
 def write_json(scores: Scores, path: Path) -> None:
     """Write everything, with the summary and where it came from."""
-    _write(path, json.dumps(as_json(scores), indent=2, allow_nan=False) + "\n")
+    text = json.dumps(as_json(scores), indent=2, allow_nan=False) + "\n"
+    write_whole(path, text.encode())
 
 
 def as_json(scores: Scores) -> dict[str, Any]:
@@ -133,12 +135,3 @@ def summary_of(scores: Scores, row: str) -> Summary:
     """Sum up one row over the cases."""
     cases = [scores.rows(case)[row] for case in scores.names]
     return summarise([[ClassScore(**record) for record in records] for records in cases])
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole, and leave it alone when it says this already."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

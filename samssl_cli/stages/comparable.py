@@ -7,6 +7,7 @@ from samssl_cli.artifacts.scores import Scores
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.metrics.columns import Column, column
 from samssl_cli.progress import Progress
+from samssl_cli.stages.score_rows import BLURRED, ORACLE_PROMPTS, OWN_PROMPTS
 
 T = TypeVar("T")
 
@@ -24,13 +25,18 @@ def check_models(runs: Mapping[str, Sequence[Scores]]) -> None:
     for name, scored in runs.items():
         seen: dict[str, Scores] = {}
         for scores in scored:
-            fingerprint = scores.manifest.fingerprint
+            fingerprint = _what_was_scored(scores)
             if fingerprint in seen:
                 raise UsageError(
                     f"{scores.path} and {seen[fingerprint].path} are the same run of {name}: "
                     "give each run once; runs of one model differ in their seed"
                 )
             seen[fingerprint] = scores
+
+
+def _what_was_scored(scores: Scores) -> str:
+    fingerprint: str = scores.manifest.plan["inputs"]["what"]
+    return fingerprint
 
 
 def check_classes(everything: Sequence[Scores]) -> None:
@@ -149,9 +155,10 @@ def check_references(
         )
 
 
-def note_other_options(everything: Sequence[Scores], progress: Progress) -> None:
+def note_other_options(everything: Sequence[Scores], row: str, progress: Progress) -> None:
     """Tell a person when predictions were made or cleaned in different ways before scoring."""
-    for told in (_inference, _cleaning):
+    of_row = {BLURRED: (_blur,), OWN_PROMPTS: (_asked,), ORACLE_PROMPTS: (_asked,)}
+    for told in (_inference, _cleaning, *of_row.get(row, ())):
         if _common(everything, told) is None:
             progress.note(
                 "the predictions were not made and cleaned alike, which may be the difference:"
@@ -167,6 +174,16 @@ def _cleaning(scores: Scores) -> str:
     return (
         f"largest component of classes {scores.manifest.plan['options'].get('largest_component')}"
     )
+
+
+def _blur(scores: Scores) -> str:
+    return f"blurred by {scores.manifest.plan['options']['evaluate']['blur_sigma_voxels']} voxels"
+
+
+def _asked(scores: Scores) -> str:
+    options, weights = scores.manifest.plan["options"], scores.manifest.plan["inputs"]
+    asked = {key: options.get(key) for key in ("prompt", "sam_label")}
+    return f"{asked}, weights {weights.get('weights')}"
 
 
 def _volumes(scores: Scores, cases: Sequence[str]) -> dict[str, list[float]]:

@@ -63,7 +63,7 @@ def compare(
     places = places_of_classes(everything[0], classes)
     cases = common_cases(everything, on_common_cases=on_common_cases)
     check_references(everything, cases, progress)
-    note_other_options(everything, progress)
+    note_other_options(everything, shown, progress)
     values = {
         name: np.stack([_values(scores, cases, shown, chosen) for scores in scored])
         for name, scored in runs.items()

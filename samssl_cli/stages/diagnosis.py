@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from samssl_cli.metrics.calibration import reliability
 from samssl_cli.metrics.quality import acceptance_rate, prompt_quality, pseudo_label_quality
-from samssl_cli.stages.sanity import Asked, likeliest
+from samssl_cli.stages.sanity import Asked
 from samssl_cli.stages.sources import Look
+from samssl_cli.volumes.voxels import likeliest
 
 Label = NDArray[np.uint8]
 

@@ -67,8 +67,8 @@ def evaluate(
         Interrupted: after a signal; the same call resumes.
     """
     check_option_tables(recipe)
-    recipe = recipe.narrowed()
     cases, references = Cases(cases_path), HeldOutLabels(cases_path)
+    recipe = _in_a_known_unit(recipe.narrowed(), cases, progress)
     what = read_manifest(what_path, "checkpoint", "prompts", "labels")
     one_object = _class_indices(cases, largest_component)
     is_asked = _asks_generalist(what, recipe, weights, progress)
@@ -88,7 +88,13 @@ def evaluate(
         from samssl_cli.stages.sources import open_source
 
         source = open_source(
-            what.kind, what_path, cases, recipe=recipe, device=device, progress=progress
+            what.kind,
+            what_path,
+            cases,
+            recipe=recipe,
+            is_asked=is_asked,
+            device=device,
+            progress=progress,
         )
         asked = load_generalist(recipe.sam_label, weights, device) if is_asked else None
         template = Template(cases) if recipe.evaluate.sanity else None
@@ -109,6 +115,19 @@ def _beside(output: Path, ending: str) -> Path:
     return output.with_name(output.name.removesuffix(".zarr") + ending)
 
 
+def _in_a_known_unit(recipe: Recipe, cases: Cases, progress: Progress) -> Recipe:
+    """The same recipe with the unit decided: voxels where nobody knows how large one is."""
+    chosen = recipe.evaluate.in_voxels
+    if chosen is None and not cases.spacing_is_known:
+        progress.note(
+            f"{cases.path} knows no voxel size: distances and volumes are in voxels (--mm takes "
+            "each for 1 mm)"
+        )
+    in_voxels = not cases.spacing_is_known if chosen is None else chosen
+    evaluate = recipe.evaluate.model_copy(update={"in_voxels": in_voxels})
+    return recipe.model_copy(update={"evaluate": evaluate})
+
+
 def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
     known = cases.facts.class_names[1:]
     unknown = [name for name in names if name not in known]
@@ -124,6 +143,11 @@ def _asks_generalist(
     name = recipe.sam_label.generalist
     check_name(GENERALISTS, name, kind="generalist")
     if what.kind != "checkpoint" or not recipe.evaluate.sanity:
+        if weights is not None:
+            raise UsageError(
+                f"--checkpoint {weights}: the generalist is asked only beside a trained network, "
+                "and not with --no-sanity; leave it out"
+            )
         return False
     check_strategies(recipe.prompt)
     if GENERALISTS[name].needs_checkpoint and weights is None:
@@ -164,7 +188,7 @@ def _seal(
 
     root, options = work.draft.root, recipe.evaluate
     rows = [*PREDICTIONS, *([TEMPLATE] if options.sanity else []), *(ASKED if asked else ())]
-    metrics = [column.name for column in columns(in_voxels=options.in_voxels)]
+    metrics = [column.name for column in columns(in_voxels=bool(options.in_voxels))]
     records = [read_member_attributes(root.member(case_member(name)))["rows"] for name in names]
     values = np.array(
         [
@@ -185,6 +209,6 @@ def _seal(
             "metrics": metrics,
             "tolerance": options.tolerance,
             "made_from_these_cases": what.plan["inputs"]["cases"] == cases.fingerprint,
-            **provenance(what, cases, known_as=options.known_as, asked=asked),
+            **provenance(what, cases, names, known_as=options.known_as, asked=asked),
         }
     )

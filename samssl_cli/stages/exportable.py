@@ -21,6 +21,7 @@ from samssl_cli.volumes.geometry import (
     to_native_probability,
 )
 from samssl_cli.volumes.grid import NativeGrid
+from samssl_cli.volumes.voxels import likeliest
 
 Label = NDArray[np.uint8]
 Native = tuple[Label, NativeGrid]
@@ -111,7 +112,7 @@ def _of_prompts(path: Path, manifest: Manifest, cases: Cases | None) -> Exportab
         class_names=facts.class_names,
         labelled=prompts.names,
         native_label=lambda name: _native(prompts.probability(name), prompts.geometry(name)),
-        label=lambda name, _: _likeliest(prompts.probability(name)),
+        label=lambda name, _: likeliest(prompts.probability(name)),
         images=None if cases is None else _images_of(cases),
         probabilities=probabilities,
     )
@@ -193,9 +194,4 @@ def _check_scored(cases: Cases, path: Path, manifest: Manifest) -> None:
 
 
 def _native(probability: NDArray[np.float32], geometry: Geometry) -> Native:
-    return _likeliest(to_native_probability(probability, geometry)), geometry.native
-
-
-def _likeliest(probability: NDArray[np.float32]) -> Label:
-    label: Label = probability.argmax(axis=0).astype(np.uint8)
-    return label
+    return likeliest(to_native_probability(probability, geometry)), geometry.native

@@ -29,7 +29,14 @@ def find_images(paths: Sequence[Path], channel_names: Sequence[str]) -> list[Raw
         if known != file:
             problems.append(f"{file}: is case {name} as {known} is; rename one of them")
     if len(channel_names) == 1:
-        cases = {key: value for name in cases for key, value in _numbered(name, cases[name])}
+        numbered = [pair for name in cases for pair in _numbered(name, cases[name])]
+        cases = dict(numbered)
+        problems += [
+            f"{next(iter(found.values()))}: is case {name} as {next(iter(cases[name].values()))} "
+            "is; rename one of them"
+            for name, found in numbered
+            if found != cases[name]
+        ]
     problems += [line for name in cases for line in _wrong(name, cases[name], channel_names)]
     if problems:
         raise DataError("the images cannot be predicted:", problems)

@@ -144,11 +144,10 @@ def _predictor(
 
 
 def _label(probability: "NDArray[np.float32]", *, only_largest: bool) -> "NDArray[np.uint8]":
-    import numpy as np
-
     from samssl_cli.metrics.postprocess import largest_component
+    from samssl_cli.volumes.voxels import likeliest
 
-    label = probability.argmax(axis=0).astype(np.uint8)
+    label = likeliest(probability)
     return largest_component(label, range(1, len(probability))) if only_largest else label
 
 

@@ -7,7 +7,6 @@ summary.json                what was found in each image; see `prediction_summar
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from samssl_cli.errors import StaleArtifactError, UsageError
 from samssl_cli.volumes.datasets.dataset import RawCase
+from samssl_cli.volumes.whole_file import write_whole
 
 SUMMARY = "summary.json"
 SUMMARY_SCHEMA = "samssl-prediction/1"
@@ -124,7 +124,7 @@ class PredictionFolder:
             )
         for path in (self.summary, *_all_paths(outputs)):
             path.unlink(missing_ok=True)
-        write_whole(self._record, as_text(self.made_with))
+        write_whole(self._record, as_text(self.made_with).encode())
 
     def _is_recorded(self) -> bool:
         return bool(read_json(self._record) == self.made_with)
@@ -147,13 +147,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that appears under its name only when it is whole."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
 
 
 def _schema_of(path: Path) -> Any:

@@ -23,10 +23,10 @@ from samssl_cli.stages.prediction_folder import (
     PredictionFolder,
     as_text,
     read_json,
-    write_whole,
 )
 from samssl_cli.volumes import nifti
 from samssl_cli.volumes.datasets.dataset import RawCase
+from samssl_cli.volumes.whole_file import write_whole
 
 Record = Mapping[str, Any]
 
@@ -63,8 +63,7 @@ def write_summary(
         except DataError as error:
             problems.append(str(error))
     text = as_text({**head, "cases": records})
-    if not folder.summary.exists() or folder.summary.read_text(encoding="utf-8") != text:
-        write_whole(folder.summary, text)
+    write_whole(folder.summary, text.encode())
     return problems
 
 

@@ -159,7 +159,13 @@ def _preprocess(
     prepare = partial(_prepare_case, job, facts.preprocessing, seen, unseen)
     for name, _ in workers.each(prepare, pending, stop=work.stop):
         work.progress.advance({"case": name})
-    seen.close({**facts.to_json(), "roles": visible.options["roles"]})
+    seen.close(
+        {
+            **facts.to_json(),
+            "roles": visible.options["roles"],
+            "spacing_is_known": job.dataset.reader == "nifti",
+        }
+    )
     unseen.close({"class_names": list(facts.class_names)})
     work.draft.seal(facts.to_json())
 

@@ -21,10 +21,19 @@ from samssl_cli.methods import METHODS
 from samssl_cli.metrics.columns import Column, column
 from samssl_cli.metrics.intervals import mean_interval
 from samssl_cli.metrics.score import ClassScore, Summary, largest_value, summarise
+from samssl_cli.progress import Progress
 from samssl_cli.report.contents import CaseView, Click, Contents, Curve, Layer, ScoredRow
 from samssl_cli.report.diagnosis import quality_tables, reliabilities
 from samssl_cli.report.page import write_report
 from samssl_cli.report.provenance import facts, notices
+from samssl_cli.stages.comparable import (
+    check_classes,
+    check_references,
+    common_cases,
+    common_columns,
+    note_other_options,
+)
+from samssl_cli.volumes.datasets.dataset import UNNAMED
 from samssl_cli.volumes.geometry import from_native_label
 
 _WINDOW_PERCENTILES = (0.5, 99.5)
@@ -37,6 +46,7 @@ def report(
     directory: Path,
     *,
     beside: Mapping[str, Path],
+    progress: Progress,
 ) -> Path:
     """Write `report.html` and the figures of a score into `directory`; give the page's path.
 
@@ -46,15 +56,17 @@ def report(
         scores_path: `scores.zarr`.
         directory: made if needed.
         beside: name to the scores of another model on the same cases, such as the supervised one.
+        progress: where to report.
 
     Raises:
-        UsageError: when scores beside are of other cases, classes or metrics.
+        UsageError: when scores beside are of other classes or metrics, or of another tolerance.
+        DataError: when they are of other cases or references.
     """
     scores = Scores(scores_path)
     rows = [_own_row(scores, name) for name in scores.about["rows"]]
-    rows += [_row_beside(scores, name, Scores(path)) for name, path in beside.items()]
+    rows += [_row_beside(scores, name, Scores(path), progress) for name, path in beside.items()]
     contents = Contents(
-        title=f"{scores.about['known_as']}: {what_path.name}",
+        title=_title(scores, what_path),
         subtitle=_subtitle(scores, what_path),
         columns=_columns(scores),
         classes=tuple(scores.about["class_names"][1:]),
@@ -69,6 +81,11 @@ def report(
         views=_views(Cases(cases_path), HeldOutLabels(cases_path), scores),
     )
     return write_report(contents, directory)
+
+
+def _title(scores: Scores, what_path: Path) -> str:
+    dataset = scores.about["known_as"]
+    return what_path.name if dataset == UNNAMED else f"{dataset}: {what_path.name}"
 
 
 def _subtitle(scores: Scores, what_path: Path) -> str:
@@ -91,20 +108,16 @@ def _own_row(scores: Scores, name: str) -> ScoredRow:
     return _scored_row(scores, name, row=name, cases=scores.names, **meaning)
 
 
-def _row_beside(scores: Scores, name: str, other: Scores) -> ScoredRow:
+def _row_beside(scores: Scores, name: str, other: Scores, progress: Progress) -> ScoredRow:
     """The headline of another model's scores, its cases in our order."""
     if name in scores.about["rows"]:
         raise UsageError(f"--beside {name}={other.path}: a row has this name; choose another")
-    for what, ours, theirs in (
-        ("classes", scores.about["class_names"], other.about["class_names"]),
-        ("metrics", scores.about["metrics"], other.about["metrics"]),
-        ("cases", sorted(scores.names), sorted(other.names)),
-    ):
-        if ours != theirs:
-            raise UsageError(
-                f"--beside {other.path}: has the {what} {', '.join(theirs)}, {scores.path} has "
-                f"{', '.join(ours)}; evaluate both on the same cases with the same options"
-            )
+    both = [scores, other]
+    check_classes(both)
+    common_columns(both, scores.about["metrics"])
+    common_cases(both, on_common_cases=False)
+    check_references(both, scores.names, progress)
+    note_other_options(both, other.about["headline"], progress)
     kind, explanation = _told(other.about)
     row = other.about["headline"]
     return _scored_row(other, name, row=row, cases=scores.names, kind=kind, explanation=explanation)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.labels import PseudoLabels
+from samssl_cli.artifacts.lineage import merged
 from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.methods import norm_for
 from samssl_cli.networks import NETWORKS
@@ -124,7 +125,7 @@ def _retrain(
         seed=seed,
         device=where,
         tensorboard=tensorboard,
-        generalists=pseudo.generalists,
+        generalists=merged([] if init is None else init.generalists, pseudo.generalists),
     )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from samssl_cli.artifacts.cases import Cases, UnlabeledCase
 from samssl_cli.artifacts.labels import PseudoLabel, write_pseudo_label
+from samssl_cli.artifacts.lineage import merged
 from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.artifacts.prompt_set import PromptSet
 from samssl_cli.progress import Progress
@@ -58,9 +59,8 @@ def sam_label(
         options = recipe.sam_label
         generalist = load_generalist(options, weights, device)
         _label(work, cases, prompts, generalist, options)
-        asked = [*prompts.generalists, generalist_record(options, digest)]
-        once = [record for n, record in enumerate(asked) if record not in asked[:n]]
-        work.draft.seal({**cases.facts.to_json(), **_totals(work, prompts), "generalists": once})
+        asked = merged(prompts.generalists, [generalist_record(options, digest)])
+        work.draft.seal({**cases.facts.to_json(), **_totals(work, prompts), "generalists": asked})
 
     return run_stage(plan, output, work=work, force=force, progress=progress)
 
@@ -84,6 +84,7 @@ def _label_case(
     import numpy as np
 
     from samssl_cli.generalists.combine import combine
+    from samssl_cli.volumes.voxels import likeliest
 
     specialist = prompts.probability(case.name)
     answers = ask(
@@ -94,7 +95,7 @@ def _label_case(
     )
     combined = combine(specialist, answers, options)
     return PseudoLabel(
-        label=combined.probability.argmax(axis=0).astype(np.uint8),
+        label=likeliest(combined.probability),
         confidence=combined.probability.astype(np.float16),
         acceptance=combined.acceptance.astype(np.uint8),
         objects=[answer_record(answer) for answer in answers],

@@ -18,6 +18,7 @@ from samssl_cli.metrics.template import template_label
 from samssl_cli.prompts.types import ObjectPrompts
 from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.stages.asking import answer_record, ask, place_prompts, seed_of_case
+from samssl_cli.volumes.voxels import likeliest
 
 Label = NDArray[np.uint8]
 Probability = NDArray[np.float32]
@@ -94,12 +95,6 @@ def ask_beside(
         records=[answer_record(answer) for answer in answers],
         oracle=likeliest(combine(true, oracle, _alone(options)).probability),
     )
-
-
-def likeliest(probability: Probability) -> Label:
-    """The class of the highest probability of each voxel: (classes, I, J, K) to (I, J, K)."""
-    label: Label = probability.argmax(axis=0).astype(np.uint8)
-    return label
 
 
 def prompt_records(objects: Sequence[ObjectPrompts]) -> list[dict[str, Any]]:

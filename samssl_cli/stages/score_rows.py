@@ -44,6 +44,6 @@ ROWS: dict[str, RowMeaning] = {
     ORACLE_PROMPTS: RowMeaning(
         "upper-bound",
         "The generalist alone, asked with prompts placed on the reference itself: nobody has such "
-        "prompts; it says how far better prompts could carry this generalist.",
+        "prompts. How far better prompts could carry this generalist; no bound of a student.",
     ),
 }

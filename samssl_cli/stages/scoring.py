@@ -14,7 +14,7 @@ from samssl_cli.metrics.postprocess import blur_largest_component, largest_compo
 from samssl_cli.metrics.score import score_case
 from samssl_cli.recipe import Recipe
 from samssl_cli.stages.diagnosis import diagnose
-from samssl_cli.stages.sanity import Asked, Template, ask_beside, likeliest, prompt_records
+from samssl_cli.stages.sanity import Asked, Template, ask_beside, prompt_records
 from samssl_cli.stages.score_rows import (
     BLURRED,
     HEADLINE,
@@ -26,6 +26,7 @@ from samssl_cli.stages.score_rows import (
 from samssl_cli.stages.sources import Look, Source
 from samssl_cli.volumes import geometry
 from samssl_cli.volumes.geometry import Geometry, from_native_label, to_native_label
+from samssl_cli.volumes.voxels import likeliest
 
 Label = NDArray[np.uint8]
 
@@ -97,7 +98,7 @@ class Scorer:
                     spacing_mm,
                     self.cases.facts.num_classes,
                     tolerance=options.tolerance,
-                    in_voxels=options.in_voxels,
+                    in_voxels=bool(options.in_voxels),
                 )
             ]
             for row, label in labels.items()

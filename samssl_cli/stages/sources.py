@@ -42,20 +42,33 @@ class Source:
 
 
 def open_source(
-    kind: str, path: Path, cases: Cases, *, recipe: Recipe, device: str, progress: Progress
+    kind: str,
+    path: Path,
+    cases: Cases,
+    *,
+    recipe: Recipe,
+    is_asked: bool,
+    device: str,
+    progress: Progress,
 ) -> Source:
-    """Open what is to be scored.
+    """Open what is to be scored; `is_asked` says whether the generalist is to be asked about it.
 
     Raises:
         StaleArtifactError: when it does not belong to these cases, or knows other classes.
     """
     if kind == "checkpoint":
-        return _of_checkpoint(path, cases, recipe, device, progress)
+        return _of_checkpoint(path, cases, recipe, device, progress, is_asked=is_asked)
     return _of_prompts(path, cases) if kind == "prompts" else _of_labels(path, cases)
 
 
 def _of_checkpoint(
-    path: Path, cases: Cases, recipe: Recipe, device: str, progress: Progress
+    path: Path,
+    cases: Cases,
+    recipe: Recipe,
+    device: str,
+    progress: Progress,
+    *,
+    is_asked: bool,
 ) -> Source:
     checkpoint = Checkpoint(path)
     check_same_classes(cases, checkpoint)
@@ -64,7 +77,7 @@ def _of_checkpoint(
     specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
 
     def look(case: UnlabeledCase) -> Look:
-        if not recipe.evaluate.sanity:
+        if not is_asked:
             return Look(specialist.predict(case.image))
         seed = seed_of_case(0, case.name)
         return Look(*predict_with_uncertainty(specialist, case.image, recipe.prompt, seed=seed))

@@ -17,6 +17,15 @@ Label = NDArray[np.uint8] | NDArray[np.uint16]
 _ROUNDING = 1e-3  # a float label this close to an integer is meant to be that integer
 
 
+def likeliest(probability: Image) -> NDArray[np.uint8]:
+    """The class of the highest probability of each voxel: (classes, I, J, K) to (I, J, K).
+
+    Of equally likely ones the lowest, so the background first.
+    """
+    label: NDArray[np.uint8] = probability.argmax(axis=0).astype(np.uint8)
+    return label
+
+
 def check_size(path: Path, shape: Sequence[int], dtype: np.dtype, *, max_bytes: int) -> None:
     """Refuse a volume by what its header declares, before a byte of it is read.
 

@@ -3,7 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from samssl_cli.artifacts.manifest import METADATA, digest, group_metadata, read_manifest
+from samssl_cli.artifacts.manifest import (
+    METADATA,
+    Manifest,
+    Plan,
+    digest,
+    group_metadata,
+    read_manifest,
+)
 from samssl_cli.errors import DamagedArtifactError, MissingArtifactError, StaleArtifactError
 
 
@@ -79,3 +86,12 @@ def test_unreadable_metadata_is_damage(sealed, content):
     (sealed / METADATA).write_bytes(content)
     with pytest.raises(DamagedArtifactError, match="metadata is damaged"):
         read_manifest(sealed)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc", ".hidden", "a/b", ""])
+def test_a_member_cannot_lie_outside_of_its_store(tmp_path, name):
+    plan = Plan(kind="labels", stage="sam-label", options={}, seed=0, inputs={})
+    body = Manifest(plan.to_json(), plan.fingerprint, about={}, members={name: "0" * 64})
+    (tmp_path / "zarr.json").write_bytes(group_metadata({"samssl": body.to_json()}))
+    with pytest.raises(DamagedArtifactError, match="as samssl names none"):
+        read_manifest(tmp_path)

@@ -131,3 +131,12 @@ def test_looking_up_imports_neither_torch_nor_numpy():
         "assert not {'torch', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_weights_that_nobody_published_are_an_unknown_generalist():
+    vit_b = "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"
+    assert exposure("sam", "la", vit_b).verdict == "not-listed"
+    finetuned = exposure("sam", "la", "f" * 64)
+    assert finetuned.verdict == "unknown"
+    assert "none of the published ones of SAM" in finetuned.sentence
+    assert exposure("sam-med3d", "la", "f" * 64).verdict == "seen"  # its digests are not known

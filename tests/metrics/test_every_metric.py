@@ -118,6 +118,11 @@ def test_the_table_covers_every_metric_in_its_order():
     assert list(asdict(PERFECT)) == list(METRICS)
 
 
+def test_a_miss_agrees_nowhere_however_large_the_tolerance():
+    assert metrics_of(EMPTY, mask(SHAPE, np.s_[0, 0, :4]), tolerance=100.0)["nsd"] == 0
+    assert metrics_of(mask(SHAPE, np.s_[0, 0, :4]), EMPTY, tolerance=100.0)["nsd"] == 0
+
+
 def test_in_voxels_by_hand():
     prediction, reference = mask(SHAPE, np.s_[0, 0, :2]), mask(SHAPE, np.s_[0, 0, :4])
     # from P: 0 0 voxels; from R: 0 0 1 2 voxels

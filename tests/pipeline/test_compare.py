@@ -38,8 +38,10 @@ def write(tmp_path):
         metric = about.pop("distance", "hd95_mm")
         classes = about.pop("classes", ["organ", "vessel"][: values.shape[1]])
         distances = 20 * (1 - values) if hd95 is None else np.reshape(hd95, values.shape)
+        seed = next(seeds)
+        what = about.pop("what", f"what-{seed}")
         options = {"largest_component": about.pop("largest_component", [1])}
-        origin = {"seed": next(seeds), "inputs": {"cases": cases, "what": "w"}}
+        origin = {"seed": seed, "inputs": {"cases": cases, "what": what}}
         plan = Plan(kind="scores", stage="evaluate", options=options, **origin)
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         draft = Draft(tmp_path / path, plan)
@@ -240,3 +242,25 @@ def test_other_cleaning_is_told(write):
     notes = Notes()
     compare({"a": [a], "b": [b]}, progress=notes)
     assert "largest component of classes [1]" in notes.lines[0]
+
+
+def test_one_checkpoint_scored_twice_is_one_run(write):
+    a, b, again = write("a.zarr"), write("b.zarr", what="x"), write("again.zarr", what="x")
+    with pytest.raises(UsageError, match="are the same run of b"):
+        compare({"a": [a], "b": [b, again]}, progress=Silent())
+
+
+def test_brackets_in_the_name_of_a_model_are_shown(write, capsys):
+    from rich.console import Console
+
+    from samssl_cli.report.comparison import model_table
+
+    compared = compare({"a[/b]": [write("a.zarr")], "b": [write("b.zarr")]}, progress=Silent())
+    Console(width=140).print(model_table(compared))
+    assert "a[/b]" in capsys.readouterr().out
+
+
+def test_a_path_with_an_equals_sign_is_a_path(tmp_path):
+    path = tmp_path / "lr=0.01" / "s.zarr"
+    path.mkdir(parents=True)
+    assert runs_by_model([str(path), f"b={path}"]) == {"s": [path], "b": [path]}

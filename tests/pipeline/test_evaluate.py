@@ -202,3 +202,37 @@ def test_a_score_says_where_it_comes_from(loop):
     assert [one["name"] for one in about["generalists"]] == ["region-growing"]
     assert about["exposure"][0]["verdict"] == "untrained"
     assert set(about["fingerprints"]) == {"scored", "cases"}
+
+
+def test_weights_that_would_not_be_used_are_refused(loop, tmp_path):
+    from samssl_cli.progress import Silent
+    from samssl_cli.stages.evaluate import evaluate
+
+    for what, overrides in (("pseudo", ()), ("student", PLAIN)):
+        copy = loop.beside(overrides=overrides)
+        with pytest.raises(UsageError, match="leave it out"):
+            evaluate(
+                loop.path("cases"),
+                loop.path(what),
+                tmp_path / "scores.zarr",
+                recipe=copy.recipe,
+                weights=tmp_path / "typo.pth",
+                device="cpu",
+                force=False,
+                progress=Silent(),
+            )
+
+
+def test_a_student_keeps_the_generalists_of_the_checkpoint_it_began_with(loop, tmp_path):
+    from samssl_cli.artifacts.checkpoint import Checkpoint
+
+    copy = loop.linked(tmp_path, "cases", "pseudo", init=loop.path("student"))
+    again = Checkpoint(copy.retrain())
+    assert [one["name"] for one in again.generalists] == ["region-growing"]  # of both, once
+    assert Checkpoint(loop.path("specialist")).generalists == []
+
+
+def test_scores_say_which_roles_were_scored(loop, tmp_path):
+    overrides = (*PLAIN, "evaluate.cases=held-out")
+    copy = loop.linked(tmp_path, "cases", "student", overrides=overrides)
+    assert Scores(copy.evaluate()).about["num_scored"] == {"test": 2, "unlabeled": 1}

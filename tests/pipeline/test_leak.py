@@ -96,6 +96,21 @@ def test_held_out_masks_in_h5_files_change_nothing(loop, tmp_path, hashes):
     assert heldout[0] != heldout[1] != heldout[2] != heldout[0]
 
 
+def test_h5_data_is_scored_in_voxels_unless_asked_otherwise(loop, tmp_path):
+    from samssl_cli.artifacts.scores import Scores
+
+    plain = ("evaluate.sanity=false", "train_ssl.steps=1", "train_ssl.method=supervised")
+    run = loop.beside(data=write_h5(tmp_path / "data", seed=0), out=tmp_path, overrides=plain)
+    run.preprocess()
+    run.train()
+    scores = Scores(run.evaluate("specialist"))
+    assert "hd95_voxels" in scores.about["metrics"]
+    assert scores.about["spacing_is_known"] is False
+    assert any("knows no voxel size" in note for note in run.notes)
+    in_mm = run.beside(overrides=(*plain, "evaluate.in_voxels=false"))
+    assert "hd95_mm" in Scores(in_mm.evaluate("specialist", to="mm")).about["metrics"]
+
+
 def test_what_the_stages_open_has_no_held_out_group(loop):
     from samssl_cli.artifacts.cases import Cases, UnlabeledCase
 

@@ -452,8 +452,9 @@ def test_a_number_without_a_channel_0_belongs_to_the_name(tmp_path):
         (["a_0000.nii.gz", "b_0000.nii.gz", "b_0001.nii.gz"], ("CT",), "b_0001.*is channel 1"),
         (["a_0000.nii.gz", "a_0002.nii.gz"], ("x", "y", "z"), r"channel 1 \(y\) is missing"),
         (["a.nii.gz", "a_0000.nii.gz"], ("CT",), "is case a as .* is; rename one"),
+        (["a_0001.nii.gz", "a_0001_0000.nii.gz"], ("CT",), "is case a_0001 as .* is; rename one"),
     ],
-    ids=["surplus", "missing", "twice"],
+    ids=["surplus", "missing", "twice", "twice-with-number"],
 )
 def test_wrong_channels_are_told(tmp_path, files, channels, message):
     with pytest.raises(DataError, match=message):

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from samssl_cli.errors import UsageError
+from samssl_cli.errors import DataError, UsageError
+from samssl_cli.progress import Silent
 from samssl_cli.stages.reporting import report
 
 
@@ -16,7 +17,14 @@ def page(loop, tmp_path_factory):
     copy = loop.linked(folder, "cases", "student", "specialist")
     beside = {"ssl-only": copy.evaluate("specialist", to="ssl")}
     scores = copy.evaluate()
-    return report(copy.path("cases"), copy.path("student"), scores, folder / "r", beside=beside)
+    return report(
+        copy.path("cases"),
+        copy.path("student"),
+        scores,
+        folder / "r",
+        beside=beside,
+        progress=Silent(),
+    )
 
 
 def test_the_page_needs_nothing_but_itself(page):
@@ -51,6 +59,7 @@ def test_a_second_report_is_the_same_and_touches_nothing(page, loop, samssl):
         folder / "scores.zarr",
         page.parent,
         beside={"ssl-only": folder / "ssl.zarr"},
+        progress=Silent(),
     )
     assert {path: path.stat().st_mtime_ns for path in page.parent.rglob("*")} == before
 
@@ -59,22 +68,24 @@ def test_a_second_report_is_the_same_and_touches_nothing(page, loop, samssl):
     ("overrides", "name", "told"),
     [
         ((), "template", "a row has this name"),
-        (("evaluate.cases=unlabeled",), "other", "has the cases phantom_001"),
-        (("evaluate.in_voxels=true",), "other", "has the metrics"),
+        (("evaluate.cases=unlabeled",), "other", "no case in common"),
+        (("evaluate.in_voxels=true",), "other", "volume_difference_voxels, where"),
+        (("evaluate.tolerance=9",), "other", "different tolerances"),
     ],
-    ids=["name", "cases", "unit"],
+    ids=["name", "cases", "unit", "tolerance"],
 )
 def test_what_cannot_stand_beside_is_refused(loop, tmp_path, overrides, name, told):
     overrides = (*overrides, "evaluate.sanity=false")
     copy = loop.linked(tmp_path, "cases", "specialist", "student", overrides=overrides)
     other = copy.evaluate("specialist", to="other")
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises((UsageError, DataError), match=told):
         report(
             loop.path("cases"),
             loop.path("student"),
             loop.path("scores"),
             tmp_path / "r",
             beside={name: other},
+            progress=Silent(),
         )
     assert not (tmp_path / "r").exists()
 
@@ -83,7 +94,9 @@ def test_what_cannot_stand_beside_is_refused(loop, tmp_path, overrides, name, to
 def test_a_diagnosis_has_a_page_too(loop, tmp_path, what):
     copy = loop.linked(tmp_path, "cases", what)
     scores = copy.evaluate(what)
-    page = report(copy.path("cases"), copy.path(what), scores, tmp_path / "r", beside={})
+    page = report(
+        copy.path("cases"), copy.path(what), scores, tmp_path / "r", beside={}, progress=Silent()
+    )
     text = page.read_text(encoding="utf-8")
     assert "Diagnosis on held-out masks" in text
     assert "that were scored" in text

@@ -130,6 +130,22 @@ def test_options_reach_their_stage_alone(pipeline: Pipeline) -> None:
     assert "--device" not in words["preprocess"]
 
 
+def test_evaluate_asks_the_generalist_as_the_round_did(pipeline: Pipeline) -> None:
+    shown = pipeline.make(
+        "-n",
+        "PROMPT_FLAGS=--strategy box --set prompt.num_sets=1",
+        "SAM_LABEL_FLAGS=--set 'sam_label.options.sam.axis=\"i\"' "
+        "--set sam_label.min_agreement=0.9",
+    ).stdout
+    lines = [line for line in shown.splitlines() if "samssl evaluate" in line]
+    assert len(lines) == 4
+    for line in lines:
+        assert "--strategy" not in line
+        assert "--set=prompt.num_sets=1" in line
+        assert "--set='sam_label.options.sam.axis=\"i\"'" in line
+        assert "--set=sam_label.min_agreement=0.9" in line
+
+
 def test_second_make_runs_nothing(pipeline: Pipeline) -> None:
     assert len(pipeline.calls("ROUNDS=2")) == 14
     assert pipeline.calls("ROUNDS=2") == []
@@ -159,7 +175,8 @@ AFTER_SAM_LABEL = AFTER_RETRAIN | {"sam-label round-1/pseudo.zarr"}
         ("TRAIN_FLAGS=--method uamt", EVERYTHING - {"preprocess cases.zarr"}),
         ("SEED=1", EVERYTHING - {"preprocess cases.zarr"}),
         ("PROMPT_FLAGS=--strategy box", a_round(1) | REPORT),
-        ("SAM_LABEL_FLAGS=--set sam_label.options.sam.axis='\"i\"'", AFTER_SAM_LABEL),
+        ("SAM_LABEL_FLAGS=--set sam_label.options.sam.axis='\"i\"'", AFTER_SAM_LABEL | SCORED),
+        ("SAM_LABEL_FLAGS=--generalist sam", AFTER_SAM_LABEL),
         ("RETRAIN_FLAGS=--method mean-teacher", AFTER_RETRAIN),
         (
             "EVALUATE_FLAGS=--largest-component organ",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from samssl_cli.progress import Silent
 from samssl_cli.report.contents import Contents
 from samssl_cli.report.page import write_report
 from samssl_cli.stages.reporting import report as report_of_run
@@ -316,7 +317,7 @@ def real_report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         return Path(os.environ[REPORT])
     loop = request.getfixturevalue("loop")
     paths = (loop.path(name) for name in ("cases", "student", "scores"))
-    return report_of_run(*paths, tmp_path, beside={})
+    return report_of_run(*paths, tmp_path, beside={}, progress=Silent())
 
 
 @pytest.mark.parametrize("width", [360, 1600])

@@ -27,6 +27,8 @@ class FakeScores:
             "checkpoint_rule": "last",
             "label_budget": {"training": 1, "selection": 0, "calibration": 0, "unlabeled": 67},
             "num_labeled": 1,
+            "num_scored": {"test": num_cases, "unlabeled": 0},
+            "spacing_is_known": True,
             "hardware": {"device": "cpu", "name": "a processor", "cores": 2},
             "generalists": [{"name": "sam", "register": "sam", "weights_sha256": "abc"}],
             "asked_beside": None,
@@ -64,6 +66,13 @@ def test_the_label_budget_and_the_training_are_stated():
     assert found["Generalists", "weights of sam (sha256)"] == "abc"
     assert found["Scoring", "tolerance of NSD"] == "2 mm"
     assert found["Fingerprints", "cases"] == "b"
+    assert found["Label budget", "test cases scored"] == "8"
+
+
+def test_a_generalist_that_taught_and_was_asked_is_listed_once():
+    sam = {"name": "sam", "register": "sam", "weights_sha256": "abc"}
+    found = facts(FakeScores(generalists=[sam], asked_beside=dict(sam)))
+    assert [fact.value for fact in found].count("abc") == 1
 
 
 def test_scores_without_a_training_state_what_there_is():
@@ -94,8 +103,24 @@ def exposed(verdict):
         (FakeScores(missed=True), "warning", "8 objects were missed"),
         (FakeScores(template=0.87), "warning", "3.0 Dice points above a template"),
         (FakeScores(num_cases=4), "info", "With 4 cases"),
+        (
+            FakeScores(num_scored={"test": 0, "unlabeled": 8}),
+            "warning",
+            "8 of the cases scored are unlabeled cases of the training",
+        ),
+        (FakeScores(spacing_is_known=False), "warning", "knows no voxel size"),
     ],
-    ids=["seen", "unknown", "other-cases", "one-missed", "missed", "near-template", "few"],
+    ids=[
+        "seen",
+        "unknown",
+        "other-cases",
+        "one-missed",
+        "missed",
+        "near-template",
+        "few",
+        "trained-on",
+        "no-size",
+    ],
 )
 def test_what_must_not_be_overlooked(scores, level, told):
     (found,) = [notice for notice in notices(scores) if told in notice.text]

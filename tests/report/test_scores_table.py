@@ -82,3 +82,13 @@ def test_the_files(tmp_path: Path):
     before = (tmp_path / "s.csv").stat().st_mtime_ns
     write_csv(FakeScores(), tmp_path / "s.csv")  # as every evaluate does: Make must not notice
     assert (tmp_path / "s.csv").stat().st_mtime_ns == before
+
+
+def test_names_with_brackets_are_shown_as_they_are(capsys):
+    scores = FakeScores()
+    scores.about["class_names"] = ["background", "tumor [/b] [enhancing]"]
+    Console(width=120).print(score_table(scores, title="a [/b]"))
+    Console(width=120).print(comparison_table({"m [/b]": scores}, title="[x]"))
+    shown = capsys.readouterr().out
+    assert shown.count("tumor [/b] [enhancing]") == 2
+    assert all(text in shown for text in ("a [/b]", "m [/b]", "[x]"))

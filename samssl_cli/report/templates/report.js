@@ -364,7 +364,10 @@ function showToggles() {
 async function showView(number) {
   const source = document.querySelectorAll("script.view")[number];
   source.decoded ??= decoded(source.textContent);
-  state.view = await source.decoded;
+  state.wanted = number;
+  const view = await source.decoded;
+  if (state.wanted !== number) return; // another case was chosen in the meantime
+  state.view = view;
   state.voxel = [...state.view.start];
   state.hidden ??= new Set(state.view.layers.slice(2).map((layer) => `layer ${layer.name}`)); // at first, two are enough
   for (const line of document.querySelectorAll(".case-line")) line.hidden = Number(line.dataset.view) !== number;

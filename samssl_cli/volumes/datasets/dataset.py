@@ -16,6 +16,9 @@ from samssl_cli.volumes.geometry import affines_agree
 from samssl_cli.volumes.grid import NativeGrid
 from samssl_cli.volumes.voxels import Image, Label, some
 
+UNNAMED = "unnamed"
+"""What a data set is called whose layout has no name for it."""
+
 CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # safe as a file name everywhere
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from samssl_cli.errors import DataError
-from samssl_cli.volumes.datasets.dataset import CASE_NAME, Dataset, RawCase
+from samssl_cli.volumes.datasets.dataset import CASE_NAME, UNNAMED, Dataset, RawCase
 from samssl_cli.volumes.datasets.description import channel_names, class_names, read_json
 from samssl_cli.volumes.nifti import SUFFIXES
 
@@ -58,7 +58,7 @@ def open_nnunet(root: Path) -> Dataset:
         raise DataError(f"{root}: no images *{ending} in imagesTr or imagesTs")
     return Dataset(
         root=root,
-        name=str(description.get("name") or "unnamed"),
+        name=str(description.get("name") or UNNAMED),
         channel_names=channels,
         class_names=class_names(path, description),
         cases=tuple(cases),

@@ -11,7 +11,7 @@ and names the channel and the classes.
 from pathlib import Path
 
 from samssl_cli.errors import DataError
-from samssl_cli.volumes.datasets.dataset import CASE_NAME, Dataset, RawCase
+from samssl_cli.volumes.datasets.dataset import CASE_NAME, UNNAMED, Dataset, RawCase
 from samssl_cli.volumes.datasets.description import (
     channel_names,
     class_names,
@@ -50,7 +50,7 @@ def open_ssl4mis(root: Path) -> Dataset:
     channels, classes = _described(root / "dataset.json")
     return Dataset(
         root=root,
-        name="unnamed",
+        name=UNNAMED,
         channel_names=channels,
         class_names=classes,
         cases=tuple(cases),
