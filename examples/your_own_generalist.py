@@ -25,6 +25,7 @@ from samssl_cli.generalists.types import Proposal
 from samssl_cli.prompts.types import Points, Prompt
 from samssl_cli.recipe import Positive, Section, validate
 from samssl_cli.registry import load
+from samssl_cli.volumes.grid import Spacing
 
 
 class Brightness:
@@ -51,8 +52,8 @@ class Brightness:
         """Build it from `sam_label.options.brightness`."""
         return cls(validate(cls.Options, options, where="sam_label.options.brightness"))
 
-    def embed(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Use the first channel of an image (C, I, J, K) as it is."""
+    def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> NDArray[np.float32]:
+        """Use the first channel of an image (C, I, J, K) as it is, whatever its voxel sizes."""
         return image[0]
 
     def segment(self, embedding: NDArray[np.float32], prompts: Sequence[Prompt]) -> Proposal:
@@ -83,7 +84,8 @@ def one_object() -> NDArray[np.bool_]:
     click = Prompt(points=Points(np.array([[3, 3, 3]]), np.array([True])))
     build = load(GENERALISTS, "brightness", kind="generalist").build
     generalist = build({"tolerance": 0.3}, checkpoint=None, device="cpu")
-    proposal: Proposal = generalist.segment(generalist.embed(image), [click])
+    embedding = generalist.embed(image, (1.0, 1.0, 1.0))
+    proposal: Proposal = generalist.segment(embedding, [click])
     return proposal.logits[0] > 0
 
 

@@ -28,6 +28,7 @@ from samssl_cli.generalists.region_seeds import (
 from samssl_cli.generalists.types import Proposal
 from samssl_cli.prompts.types import Box, Points, Prompt
 from samssl_cli.recipe import Fraction, NonNegative, Positive, PositiveCount, Section, validate
+from samssl_cli.volumes.grid import Spacing
 
 MAX_LOGIT = 10.0
 """The surest answer, on both sides: probability 0.99995."""
@@ -112,8 +113,8 @@ class RegionGrowing:
             )
         return cls(validate(cls.Options, options, where="sam_label.options.region-growing"))
 
-    def embed(self, image: Image) -> SmoothImage:
-        """Blur an image (C, I, J, K)."""
+    def embed(self, image: Image, spacing_mm: Spacing) -> SmoothImage:
+        """Blur an image (C, I, J, K); every distance here is in voxels, whatever their size."""
         sigma = (0.0, *3 * (self.options.smoothing_voxels,))
         return SmoothImage(np.asarray(ndimage.gaussian_filter(image, sigma), np.float32))
 

@@ -20,6 +20,7 @@ from samssl_cli.generalists.sam_weights import ArchitectureName, load_sam
 from samssl_cli.generalists.types import Proposal
 from samssl_cli.prompts.types import Prompt
 from samssl_cli.recipe import Count, Positive, PositiveCount, Section, validate
+from samssl_cli.volumes.grid import Spacing
 
 OUTSIDE_LOGIT = -20.0
 """The answer on slices that no prompt speaks of: probability 2e-9."""
@@ -131,8 +132,10 @@ class SegmentAnything:
         sam = load_sam(checkpoint, device=device, architecture=chosen.architecture)
         return cls(sam, chosen)
 
-    def embed(self, image: NDArray[np.float32]) -> SlicedImage:
+    def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> SlicedImage:
         """Prepare the slices of an image (C, I, J, K); they are encoded when a prompt needs them.
+
+        Voxel sizes are not used: pixels that are not square are shown as squares.
 
         Raises:
             UsageError: when the image does not have the channel that the options ask for.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.prompts.types import Prompt
+from samssl_cli.volumes.grid import Spacing
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,13 @@ class Proposal:
 class Generalist(Protocol):
     """A promptable segmentation model."""
 
-    def embed(self, image: NDArray[np.float32]) -> Any:
-        """Encode one image (C, I, J, K), once; the result is only for `segment`."""
+    def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> Any:
+        """Encode one image (C, I, J, K), once; the result is only for `segment`.
+
+        Args:
+            image: preprocessed, as it is in `cases.zarr`.
+            spacing_mm: voxel sizes along I, J and K, for a model that expects certain ones.
+        """
 
     def segment(self, embedding: Any, prompts: Sequence[Prompt]) -> Proposal:
         """Answer S prompts about one object, with what `embed` returned for its image."""

@@ -89,7 +89,7 @@ def _label_case(
     specialist = prompts.probability(case.name)
     answers = ask(
         generalist,
-        lambda: generalist.embed(case.image.astype(np.float32)),
+        lambda: generalist.embed(case.image.astype(np.float32), case.geometry.spacing_mm),
         prompts.objects(case.name),
         options,
     )

@@ -78,7 +78,8 @@ def ask_beside(
 
     def embed() -> Any:
         if not embeddings:
-            embeddings.append(generalist.embed(case.image.astype(np.float32)))
+            image = case.image.astype(np.float32)
+            embeddings.append(generalist.embed(image, case.geometry.spacing_mm))
         return embeddings[0]
 
     options, seed = recipe.sam_label, seed_of_case(0, case.name)

@@ -35,7 +35,7 @@ def _box_around(mask: np.ndarray, margin: int) -> Box:
 
 def _answer(image: np.ndarray, *prompts: Prompt, **options) -> np.ndarray:
     generalist = RegionGrowing.build(options, checkpoint=None, device="cpu")
-    proposal = generalist.segment(generalist.embed(image), prompts)
+    proposal = generalist.segment(generalist.embed(image, (1.0, 1.0, 1.0)), prompts)
     assert np.isnan(proposal.predicted_iou).all()
     assert proposal.logits.dtype == np.float32
     assert np.isfinite(proposal.logits).all()

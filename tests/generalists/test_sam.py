@@ -9,6 +9,8 @@ from samssl_cli.generalists.sam_predictor import SlicePredictor
 from samssl_cli.generalists.sam_prompts import SlicePrompt
 from samssl_cli.prompts.types import Box, Points, Prompt
 
+SPACING_MM = (1.0, 1.0, 1.0)
+
 
 def _predictor(sam, framing=SamFraming, *, multimask=False) -> SlicePredictor:
     return SlicePredictor(
@@ -125,7 +127,7 @@ def test_the_answer_lies_on_the_voxels_that_were_asked_about(sam, image, axis):
     point = np.array([4, 9, 2])
     box = Box((3, 6, 1), (9, 11, 3))
     prompt = Prompt(Points(point[None], np.array([True])), box)
-    embedding = generalist.embed(image)
+    embedding = generalist.embed(image, SPACING_MM)
 
     logits = generalist.segment(embedding, [prompt]).logits[0]
 
@@ -148,7 +150,7 @@ def test_the_answer_lies_on_the_voxels_that_were_asked_about(sam, image, axis):
 
 def test_a_slice_is_encoded_once_and_only_when_needed(sam, image):
     generalist = _sam(sam)
-    embedding = generalist.embed(image)
+    embedding = generalist.embed(image, SPACING_MM)
     first, second = Prompt(box=Box((2, 2, 1), (9, 9, 4))), Prompt(box=Box((2, 2, 2), (9, 9, 5)))
 
     assert embedding.num_encoded == 0
@@ -169,7 +171,7 @@ def test_each_set_gets_its_own_answer_whatever_else_is_asked(sam, image):
         Prompt(point),
         Prompt(),
     ]
-    embedding = generalist.embed(image)
+    embedding = generalist.embed(image, SPACING_MM)
 
     together = generalist.segment(embedding, sets)
 
@@ -185,15 +187,15 @@ def test_each_set_gets_its_own_answer_whatever_else_is_asked(sam, image):
 def test_three_channels_are_shown_as_rgb_and_a_chosen_one_in_grey(sam, image):
     three = np.concatenate([image, 2 * image[:, ::-1], image[:, :, ::-1] ** 2])
 
-    rgb = _sam(sam).embed(three).picture(2)
-    grey = _sam(sam, channel=1).embed(three).picture(2)
-    two = _sam(sam).embed(three[:2]).picture(2)
+    rgb = _sam(sam).embed(three, SPACING_MM).picture(2)
+    grey = _sam(sam, channel=1).embed(three, SPACING_MM).picture(2)
+    two = _sam(sam).embed(three[:2], SPACING_MM).picture(2)
 
     assert (rgb[..., 1] == grey[..., 0]).all()
     assert (grey[..., 0] == grey[..., 2]).all()
     assert (two == rgb[..., :1]).all()
     with pytest.raises(UsageError, match="channel is 3, but the image has 3 channels"):
-        _sam(sam, channel=3).embed(three)
+        _sam(sam, channel=3).embed(three, SPACING_MM)
 
 
 def test_percentiles_must_rise(tiny_sam):
