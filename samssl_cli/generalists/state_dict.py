@@ -1,0 +1,121 @@
+"""Read a model's weights from a file, and refuse everything else in one plain line.
+
+The file is a `.pth` (read with `weights_only`: code in it is never run) or a `.safetensors`: a
+state dict, bare or under "model", "state_dict" or "model_state_dict".
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samssl_cli.errors import WeightsError
+from samssl_cli.generalists.checkpoint_file import require_weights
+
+StateDict = dict[str, torch.Tensor]
+
+_WRAPPERS = ("model", "state_dict", "model_state_dict")
+_PREFIX = "module."  # left by torch's DataParallel
+
+
+def read_state_dict(path: Path, *, published: str, harmless: Sequence[Any] = ()) -> StateDict:
+    """Read names and tensors, floats in single precision, on the CPU.
+
+    Args:
+        path: the weights.
+        published: the files that would do, for the messages.
+        harmless: types besides tensors that may lie in the file, as `torch.serialization` takes
+            them; building one must not be able to run code.
+
+    Raises:
+        WeightsError: when the file is missing, damaged, unsafe, or no state dict.
+    """
+    require_weights(path)
+    return _unwrapped(_read(path, harmless), path, published)
+
+
+def check_state_dict(
+    weights: Mapping[str, torch.Tensor],
+    expected: Mapping[str, torch.Tensor],
+    path: Path,
+    *,
+    model: str,
+    cure: str,
+) -> None:
+    """Check that the weights are those of a model, key by key, and finite.
+
+    Args:
+        weights: what the file holds.
+        expected: a state dict of the model; only its keys and shapes are looked at.
+        path: of the file.
+        model: the name of the model, for the message.
+        cure: what to do instead, for the message.
+
+    Raises:
+        WeightsError: when a key is missing, unexpected, of another shape or not finite.
+    """
+    problems = {
+        "missing": [key for key in expected if key not in weights],
+        "unexpected": [key for key in weights if key not in expected],
+        "of another shape": [
+            key for key in expected if key in weights and expected[key].shape != weights[key].shape
+        ],
+    }
+    found = "; ".join(f"{_some(keys)} {what}" for what, keys in problems.items() if keys)
+    if found:
+        raise WeightsError(f"weights {path}: not the expected {model}: {found}; {cure}")
+    broken = [key for key, value in weights.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise WeightsError(
+            f"weights {path}: {_some(broken)} not finite (NaN or infinity); download the file again"
+        )
+
+
+def _read(path: Path, harmless: Sequence[Any]) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path, device="cpu")
+        with torch.serialization.safe_globals(list(harmless)):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything at all
+        raise WeightsError(f"weights {path}: {_why_unreadable(error)}") from error
+
+
+def _why_unreadable(error: Exception) -> str:
+    """Say it in our words: torch's own advice for these files is to run the code in them."""
+    named = re.search(r"unsupported (?:global|class):? (?:GLOBAL )?([\w.]+)", str(error), re.I)
+    if named:
+        return (
+            f"refused: it holds Python objects ({named[1][:80]}), which could run code, and not "
+            "only tensors; save the model's state_dict() instead"
+        )
+    return f"not readable as weights ({type(error).__name__}): damaged, or another kind of file"
+
+
+def _unwrapped(content: Any, path: Path, published: str) -> StateDict:
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(
+            f"weights {path}: holds a {type(content).__name__}, not a dictionary of tensors; "
+            f"expected {published}"
+        )
+    others = [key for key, value in content.items() if not isinstance(value, torch.Tensor)]
+    if others:
+        raise WeightsError(f"weights {path}: {_some(others)} not a tensor; expected {published}")
+    return {
+        str(key).removeprefix(_PREFIX): value.float() if value.is_floating_point() else value
+        for key, value in content.items()
+    }
+
+
+def _some(keys: list[Any]) -> str:
+    """A count and the first three: "5 entries (a, b, c, …)"."""
+    shown = ", ".join(str(key)[:80] for key in keys[:3])
+    more = ", …" if len(keys) > 3 else ""
+    return f"{len(keys)} {'entry' if len(keys) == 1 else 'entries'} ({shown}{more})"
