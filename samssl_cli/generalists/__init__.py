@@ -4,17 +4,40 @@ This table is readable without torch. A row's class has `Options`, a pydantic se
 `build(options, checkpoint=..., device=...)`, which returns a `Generalist`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from samssl_cli.generalists.checkpoint_file import PUBLISHED, PUBLISHED_MED3D
 from samssl_cli.registry import Entry
 
 
 @dataclass(frozen=True)
+class Trainings:
+    """Weights of one architecture that were trained on different data, told apart by an option."""
+
+    option: str
+    """Its name."""
+    default: str
+    """What the option is when a recipe does not say."""
+    names: Mapping[str, str]
+    """From each value of the option to a name in the register of exposure."""
+
+    def name(self, options: Mapping[str, Any]) -> str:
+        """The name in the register that these options stand for."""
+        return self.names[options.get(self.option, self.default)]
+
+
+@dataclass(frozen=True)
 class GeneralistEntry(Entry):
-    """A row that also says, without importing the part, whether it needs a weights file."""
+    """A row that also says, without importing the part, what there is to know of its weights."""
 
     needs_checkpoint: bool
     """True when `build` must be given a checkpoint, false when it refuses one."""
+    published: str = "the file that its authors publish"
+    """Which files `--checkpoint` may name, for messages."""
+    trainings: Trainings | None = None
+    """None when all its weights saw the same data: the register has it under its own name."""
 
 
 GENERALISTS: dict[str, GeneralistEntry] = {
@@ -23,6 +46,18 @@ GENERALISTS: dict[str, GeneralistEntry] = {
         "Segment Anything (ViT-B/L/H) or MedSAM, slice by slice",
         "Kirillov et al., ICCV 2023, arXiv:2304.02643; Ma et al., Nat. Commun. 2024 (MedSAM)",
         needs_checkpoint=True,
+        published=PUBLISHED,
+        trainings=Trainings("preprocessing", "sam", {"sam": "sam", "medsam": "medsam"}),
+    ),
+    "sam-med3d": GeneralistEntry(
+        "samssl_cli.generalists.sam_med3d:SamMed3d",
+        "SAM-Med3D or SAM-Med3D-turbo, in cubes of 192 mm, one click at a time",
+        "Wang et al., arXiv:2310.15161",
+        needs_checkpoint=True,
+        published=PUBLISHED_MED3D,
+        trainings=Trainings(
+            "variant", "turbo", {"turbo": "sam-med3d-turbo", "original": "sam-med3d"}
+        ),
     ),
     "region-growing": GeneralistEntry(
         "samssl_cli.generalists.region_growing:RegionGrowing",

@@ -10,7 +10,13 @@ PUBLISHED = (
     "(github.com/facebookresearch/segment-anything) or medsam_vit_b.pth "
     "(github.com/bowang-lab/MedSAM)"
 )
-"""The files that this loader is made for."""
+"""The files that `sam` is made for."""
+
+PUBLISHED_MED3D = (
+    "sam_med3d_turbo.pth or sam_med3d.pth (github.com/uni-medical/SAM-Med3D, "
+    "huggingface.co/blueyo0/SAM-Med3D)"
+)
+"""The files that `sam-med3d` is made for."""
 
 
 def require_weights(path: Path) -> None:

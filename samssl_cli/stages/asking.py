@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists import GENERALISTS
-from samssl_cli.generalists.checkpoint_file import PUBLISHED, sha256_of_weights
+from samssl_cli.generalists.checkpoint_file import sha256_of_weights
 from samssl_cli.prompts import STRATEGIES
 from samssl_cli.recipe import Prompt, SamLabel
 from samssl_cli.registry import check_name, load
@@ -87,10 +87,12 @@ def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
         WeightsError: when the file cannot be read.
     """
     check_name(GENERALISTS, generalist, kind="generalist")
-    needs_weights = GENERALISTS[generalist].needs_checkpoint
-    if weights is None and needs_weights:
-        raise UsageError(f"generalist {generalist} needs its weights: --checkpoint {PUBLISHED}")
-    if weights is not None and not needs_weights:
+    entry = GENERALISTS[generalist]
+    if weights is None and entry.needs_checkpoint:
+        raise UsageError(
+            f"generalist {generalist} needs its weights: --checkpoint {entry.published}"
+        )
+    if weights is not None and not entry.needs_checkpoint:
         raise UsageError(f"generalist {generalist} has no weights; leave out --checkpoint")
     return {} if weights is None else {"weights": sha256_of_weights(weights)}
 
@@ -98,12 +100,13 @@ def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
 def generalist_record(options: SamLabel, digest: Mapping[str, str]) -> dict[str, Any]:
     """What an artifact says of the generalist behind it, as JSON values.
 
-    `register` is its name in the exposure register: MedSAM is Segment Anything, trained further.
+    `register` is its name in the exposure register: MedSAM is Segment Anything, trained further,
+    and the options say which of the two it is.
     """
-    is_medsam = options.chosen_options.get("preprocessing") == "medsam"
+    trainings = GENERALISTS[options.generalist].trainings
     return {
         "name": options.generalist,
-        "register": "medsam" if is_medsam else options.generalist,
+        "register": trainings.name(options.chosen_options) if trainings else options.generalist,
         "weights_sha256": digest.get("weights"),
     }
 

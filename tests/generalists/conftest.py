@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from samssl_cli.generalists.med3d_architecture import Architecture, Med3d
 from samssl_cli.generalists.torchvision_shim import ensure_torchvision
 
 ensure_torchvision()
@@ -67,3 +68,33 @@ def image() -> np.ndarray:
     rng = np.random.default_rng(0)
     ramp = np.linspace(0, 3, 20)[:, None, None] + np.linspace(0, 1, 14)[:, None]
     return (ramp + rng.normal(size=(1, 20, 14, 6))).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny_shape() -> Architecture:
+    """A SAM-Med3D for windows of 32 voxels: 4 x 4 x 4 tokens in cubes of 7 x 7 x 7."""
+    return Architecture(
+        window=32,
+        patch=8,
+        encoder_width=24,
+        num_heads=2,
+        encoder_hidden=48,
+        attention_side=7,
+        is_global=(False, True),
+        width=48,
+        mask_channels=16,
+        decoder_hidden=32,
+        iou_hidden=16,
+    )
+
+
+@pytest.fixture(scope="session")
+def med3d(tiny_shape: Architecture) -> Med3d:
+    """A tiny SAM-Med3D with random weights."""
+    torch.manual_seed(3)
+    model = Med3d(tiny_shape)
+    with torch.no_grad():  # tables of positions start at zero: give them something to get wrong
+        for name, parameter in model.named_parameters():
+            if "pos" in name:
+                parameter.normal_(std=0.5)
+    return model.requires_grad_(False).eval()

@@ -21,6 +21,8 @@ def test_a_generalist_gets_weights_if_and_only_if_it_has_some():
     assert weights_digest("region-growing", None) == {}
     with pytest.raises(UsageError, match="sam needs its weights"):
         weights_digest("sam", None)
+    with pytest.raises(UsageError, match=r"sam-med3d needs its weights.*sam_med3d_turbo\.pth"):
+        weights_digest("sam-med3d", None)
     with pytest.raises(UsageError, match="region-growing has no weights"):
         weights_digest("region-growing", Path("x.pth"))
     with pytest.raises(UsageError, match="unknown generalist 'sma'"):
@@ -35,6 +37,21 @@ def test_medsam_is_known_to_the_register_by_its_own_name():
         "weights_sha256": "abc",
     }
     assert generalist_record(SamLabel(), {})["register"] == "region-growing"
+
+
+@pytest.mark.parametrize(
+    ("options", "register"),
+    [
+        ({}, "sam-med3d-turbo"),
+        ({"variant": "turbo"}, "sam-med3d-turbo"),
+        ({"variant": "original"}, "sam-med3d"),
+    ],
+    ids=["by default", "turbo", "original"],
+)
+def test_the_trainings_of_sam_med3d_are_told_apart(options, register):
+    recipe = SamLabel(generalist="sam-med3d", options={"sam-med3d": options})
+
+    assert generalist_record(recipe, {})["register"] == register
 
 
 def test_an_unknown_strategy_is_told():
