@@ -41,7 +41,7 @@ def load(table: Mapping[str, Entry], name: str, *, kind: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def check_name(table: Mapping[str, Entry], name: str, *, kind: str) -> None:
+def check_name(table: Mapping[str, object], name: str, *, kind: str) -> None:
     """Raise a `UsageError` that lists the known names unless `name` is one of them."""
     if name not in table:
         raise UsageError(f"unknown {kind} {name!r}; known: {', '.join(sorted(table))}")

@@ -18,6 +18,7 @@ from samssl_cli.cli.sam_label import sam_label
 from samssl_cli.cli.show import show
 from samssl_cli.cli.train_ssl import train_ssl
 from samssl_cli.cli.verify import verify
+from samssl_cli.cli.weights import weights
 
 app = typer.Typer(
     name="samssl",
@@ -46,6 +47,7 @@ for _name, _command, _panel in (
     ("demo", demo, _REST),
 ):
     app.command(_name, rich_help_panel=_panel)(_command)
+app.add_typer(weights, name="weights", rich_help_panel=_REST)
 
 
 def _print_version(is_wanted: bool) -> None:

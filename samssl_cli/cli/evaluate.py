@@ -41,7 +41,8 @@ def evaluate(
         str | None, typer.Option(help="to ask beside the prediction; default: the recipe's")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="the generalist's weights, as .pth")
+        Path | None,
+        typer.Option(metavar="FILE", help="the generalist's weights, .pth or .safetensors"),
     ] = None,
     known_as: Annotated[
         str | None,

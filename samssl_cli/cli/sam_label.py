@@ -17,7 +17,11 @@ def sam_label(
         str | None, typer.Option(help="sam or region-growing; see `samssl list generalists`")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="the weights of a SAM, as .pth")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="the weights of a SAM, .pth or .safetensors; see `samssl weights`",
+        ),
     ] = None,
     device: opt.Device = "auto",
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,

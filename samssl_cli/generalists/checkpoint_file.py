@@ -1,7 +1,10 @@
 """What can be said about a weights file without torch: that it is there, and its hash."""
 
 import hashlib
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from samssl_cli.errors import WeightsError
 
@@ -17,6 +20,15 @@ PUBLISHED_MED3D = (
     "huggingface.co/blueyo0/SAM-Med3D)"
 )
 """The files that `sam-med3d` is made for."""
+
+
+@dataclass(frozen=True)
+class WeightsFacts:
+    """What a weights file turned out to be, once it was loaded."""
+
+    model: str
+    num_tensors: int
+    num_parameters: int
 
 
 def require_weights(path: Path) -> None:
@@ -39,9 +51,19 @@ def sha256_of_weights(path: Path) -> str:
     Raises:
         WeightsError: when the file is missing, is a folder, is empty or cannot be read.
     """
+    return digest_of_weights(path, "sha256")
+
+
+def digest_of_weights(path: Path, algorithm: Literal["sha256", "md5"]) -> str:
+    """A digest of a weights file in hexadecimal; MD5 only to compare with what authors publish.
+
+    Raises:
+        WeightsError: when the file is missing, is a folder, is empty or cannot be read.
+    """
     require_weights(path)
+    new = partial(hashlib.new, algorithm, usedforsecurity=False)
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, new).hexdigest()
     except OSError as error:
         raise WeightsError(f"weights {path}: cannot be read: {error.strerror}") from error

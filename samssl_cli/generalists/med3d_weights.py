@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from samssl_cli.generalists.checkpoint_file import PUBLISHED_MED3D
+from samssl_cli.generalists.checkpoint_file import PUBLISHED_MED3D, WeightsFacts
 from samssl_cli.generalists.med3d_architecture import Architecture, Med3d
 from samssl_cli.generalists.state_dict import check_state_dict, read_state_dict
 
@@ -24,7 +24,7 @@ def load_med3d(path: Path, *, device: str, architecture: Architecture | None = N
     Raises:
         WeightsError: when the file is missing, damaged, unsafe, not finite, or of another model.
     """
-    weights = read_state_dict(path, published=PUBLISHED_MED3D, harmless=_harmless())
+    weights = read_state_dict(path, published=PUBLISHED_MED3D, harmless=harmless_types())
     with torch.device("meta"):  # no random start
         model = Med3d(architecture or Architecture())
     check_state_dict(
@@ -38,7 +38,21 @@ def load_med3d(path: Path, *, device: str, architecture: Architecture | None = N
     return model.requires_grad_(False).eval().to(device)
 
 
-def _harmless() -> list[Any]:
+def identify_med3d(path: Path) -> WeightsFacts:
+    """Load a weights file as `sam-med3d` would, and count what is in it.
+
+    Raises:
+        WeightsError: as `load_med3d` does.
+    """
+    weights = load_med3d(path, device="cpu").state_dict()
+    return WeightsFacts(
+        model="SAM-Med3D or SAM-Med3D-turbo",
+        num_tensors=len(weights),
+        num_parameters=sum(value.numel() for value in weights.values()),
+    )
+
+
+def harmless_types() -> list[Any]:
     """What lies in the published file besides tensors, numbers and text.
 
     A command line (a namespace of plain values) and losses (numpy's numbers). To build either is to

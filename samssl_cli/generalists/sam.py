@@ -11,12 +11,12 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from samssl_cli.errors import UsageError
-from samssl_cli.generalists.checkpoint_file import PUBLISHED
+from samssl_cli.generalists.checkpoint_file import PUBLISHED, WeightsFacts
 from samssl_cli.generalists.sam_framing import Framing, MedSamFraming, SamFraming
 from samssl_cli.generalists.sam_predictor import SlicePredictor
 from samssl_cli.generalists.sam_prompts import SlicePrompt, slice_prompts
 from samssl_cli.generalists.sam_slices import AxisName, Slicing, slicing, windowed
-from samssl_cli.generalists.sam_weights import ArchitectureName, load_sam
+from samssl_cli.generalists.sam_weights import ArchitectureName, identify_sam, load_sam
 from samssl_cli.generalists.types import Proposal
 from samssl_cli.prompts.types import Prompt
 from samssl_cli.recipe import Count, Positive, PositiveCount, Section, validate
@@ -131,6 +131,15 @@ class SegmentAnything:
             raise UsageError(f"generalist 'sam' needs --checkpoint: {PUBLISHED}")
         sam = load_sam(checkpoint, device=device, architecture=chosen.architecture)
         return cls(sam, chosen)
+
+    @staticmethod
+    def identify(path: Path) -> WeightsFacts:
+        """Load a weights file, and tell which model it is.
+
+        Raises:
+            WeightsError: when it cannot be used here.
+        """
+        return identify_sam(path)
 
     def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> SlicedImage:
         """Prepare the slices of an image (C, I, J, K); they are encoded when a prompt needs them.

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from samssl_cli.errors import UsageError
-from samssl_cli.generalists.checkpoint_file import PUBLISHED_MED3D
+from samssl_cli.generalists.checkpoint_file import PUBLISHED_MED3D, WeightsFacts
 from samssl_cli.generalists.med3d_architecture import Med3d
 from samssl_cli.generalists.med3d_said import Clicks, Faces, Said, hear
-from samssl_cli.generalists.med3d_weights import load_med3d
+from samssl_cli.generalists.med3d_weights import identify_med3d, load_med3d
 from samssl_cli.generalists.med3d_windows import (
     OUTSIDE_LOGIT,
     Mosaic,
@@ -133,6 +133,15 @@ class SamMed3d:
         if checkpoint is None:
             raise UsageError(f"generalist 'sam-med3d' needs --checkpoint: {PUBLISHED_MED3D}")
         return cls(load_med3d(checkpoint, device=device), chosen)
+
+    @staticmethod
+    def identify(path: Path) -> WeightsFacts:
+        """Load a weights file, and tell which model it is.
+
+        Raises:
+            WeightsError: when it cannot be used here.
+        """
+        return identify_med3d(path)
 
     def embed(self, image: Volume, spacing_mm: Spacing) -> WindowedImage:
         """Resample a channel of an image (C, I, J, K) to 1.5 mm; windows are encoded when needed.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 
-from samssl_cli.generalists.checkpoint_file import PUBLISHED
+from samssl_cli.generalists.checkpoint_file import PUBLISHED, WeightsFacts
 from samssl_cli.generalists.sam_architecture import (
     OFFICIAL,
     PIXEL_MEAN,
@@ -23,7 +23,7 @@ def load_sam(path: Path, *, device: str, architecture: ArchitectureName = "auto"
     """Load a SAM, frozen and in evaluation mode, in single precision.
 
     Args:
-        path: the weights.
+        path: the weights; see `read_tensors`.
         device: where the model is put.
         architecture: "auto" reads every size from the weights; a name insists on that one.
 
@@ -47,6 +47,24 @@ def load_sam(path: Path, *, device: str, architecture: ArchitectureName = "auto"
     sam.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(-1, 1, 1), persistent=False)
     sam.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(-1, 1, 1), persistent=False)
     return sam.requires_grad_(False).eval().to(device)
+
+
+def identify_sam(path: Path) -> WeightsFacts:
+    """Load a weights file as `sam` would, and tell which SAM it is.
+
+    Raises:
+        WeightsError: as `load_sam` does.
+    """
+    weights = load_sam(path, device="cpu").state_dict()
+    found = detect(weights)
+    size = next(
+        (name for name, known in OFFICIAL.items() if known == found), "of no published size"
+    )
+    return WeightsFacts(
+        model=f"Segment Anything or MedSAM, {size}",
+        num_tensors=len(weights),
+        num_parameters=sum(value.numel() for value in weights.values()),
+    )
 
 
 def _build_like(weights: Mapping[str, torch.Tensor]) -> Any:

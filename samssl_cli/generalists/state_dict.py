@@ -32,6 +32,14 @@ def read_state_dict(path: Path, *, published: str, harmless: Sequence[Any] = ())
     Raises:
         WeightsError: when the file is missing, damaged, unsafe, or no state dict.
     """
+    tensors = read_tensors(path, published=published, harmless=harmless)
+    return {
+        key: value.float() if value.is_floating_point() else value for key, value in tensors.items()
+    }
+
+
+def read_tensors(path: Path, *, published: str, harmless: Sequence[Any] = ()) -> StateDict:
+    """Read names and tensors as they are, on the CPU; see `read_state_dict`."""
     require_weights(path)
     return _unwrapped(_read(path, harmless), path, published)
 
@@ -108,10 +116,7 @@ def _unwrapped(content: Any, path: Path, published: str) -> StateDict:
     others = [key for key, value in content.items() if not isinstance(value, torch.Tensor)]
     if others:
         raise WeightsError(f"weights {path}: {_some(others)} not a tensor; expected {published}")
-    return {
-        str(key).removeprefix(_PREFIX): value.float() if value.is_floating_point() else value
-        for key, value in content.items()
-    }
+    return {str(key).removeprefix(_PREFIX): value for key, value in content.items()}
 
 
 def _some(keys: list[Any]) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.generalists.checkpoint_file import sha256_of_weights
+from samssl_cli.generalists.published import find_weights, weights_folder
+from samssl_cli.progress import Progress
 from samssl_cli.prompts import STRATEGIES
 from samssl_cli.recipe import Prompt, SamLabel
 from samssl_cli.registry import check_name, load
@@ -79,6 +81,22 @@ def place_prompts(
     return build_prompts(probability, uncertainty, options, rng, strategies)
 
 
+def choose_weights(options: SamLabel, weights: Path | None, progress: Progress) -> Path | None:
+    """The weights file that was named, or else the one in the weights folder that fits.
+
+    Raises:
+        UsageError: when the generalist is unknown, or the folder holds several that fit.
+    """
+    name = options.generalist
+    check_name(GENERALISTS, name, kind="generalist")
+    if weights is not None or not GENERALISTS[name].needs_checkpoint:
+        return weights
+    found = find_weights(name, options.chosen_options)
+    if found is not None:
+        progress.note(f"taking the weights {found}; --checkpoint names others")
+    return found
+
+
 def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
     """The sha256 of the weights file, as one more input; nothing for one without weights.
 
@@ -90,7 +108,8 @@ def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
     entry = GENERALISTS[generalist]
     if weights is None and entry.needs_checkpoint:
         raise UsageError(
-            f"generalist {generalist} needs its weights: --checkpoint {entry.published}"
+            f"generalist {generalist} needs its weights: --checkpoint {entry.published}; "
+            f"or put the file into {weights_folder()}, see `samssl weights list`"
         )
     if weights is not None and not entry.needs_checkpoint:
         raise UsageError(f"generalist {generalist} has no weights; leave out --checkpoint")

@@ -13,6 +13,7 @@ from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.stages.asking import (
     answer_record,
     ask,
+    choose_weights,
     generalist_record,
     load_generalist,
     weights_digest,
@@ -37,13 +38,16 @@ def sam_label(
 ) -> Path:
     """Write a pseudo-label with its confidence for every prompted case to `output`.
 
+    Without `weights`, the weights folder is searched.
+
     Raises:
         SamsslError: when the inputs, the weights or the device cannot be used.
         Interrupted: after a signal; the same call resumes.
     """
     check_option_tables(recipe)
     recipe = recipe.narrowed()
-    digest = weights_digest(recipe.sam_label.generalist, weights)
+    chosen = choose_weights(recipe.sam_label, weights, progress)
+    digest = weights_digest(recipe.sam_label.generalist, chosen)
     cases, prompts = Cases(cases_path), PromptSet(prompts_path)
     check_made_from(cases, prompts.path, prompts.cases_fingerprint, cure="samssl prompt")
     inputs = {"cases": cases.fingerprint, "prompts": prompts.fingerprint}
@@ -57,7 +61,7 @@ def sam_label(
 
     def work(work: Work) -> None:
         options = recipe.sam_label
-        generalist = load_generalist(options, weights, device)
+        generalist = load_generalist(options, chosen, device)
         _label(work, cases, prompts, generalist, options)
         asked = merged(prompts.generalists, [generalist_record(options, digest)])
         work.draft.seal({**cases.facts.to_json(), **_totals(work, prompts), "generalists": asked})

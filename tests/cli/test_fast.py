@@ -28,7 +28,9 @@ def run(*arguments):
     return finished, time.monotonic() - started
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("list",)], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("list",), ("weights", "list")], ids=str
+)
 def test_help_version_and_list(arguments):
     finished, duration_s = run(*arguments)
     assert finished.stdout
