@@ -61,6 +61,8 @@ def evaluate(
     as_json: Annotated[
         bool, typer.Option("--json", help="print the scores as JSON instead of the path")
     ] = False,
+    embeddings: opt.Embeddings = None,
+    embeddings_gb: opt.EmbeddingsGb = opt.DEFAULT_EMBEDDINGS_GB,
     device: opt.Device = "auto",
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
@@ -85,6 +87,7 @@ def evaluate(
     others = opt.named_once(beside or [])
     if others and report is None:
         raise UsageError("--beside is for the report: name a folder for it with --report DIR")
+    cache = opt.embedding_cache(embeddings, embeddings_gb)
     with TerminalProgress() as progress:
         path = stage(
             cases,
@@ -96,6 +99,7 @@ def evaluate(
             device=device,
             force=force,
             progress=progress,
+            embeddings=cache,
         )
         page = report and write_report(cases, what, path, report, beside=others, progress=progress)
     scores = Scores(path)

@@ -9,6 +9,7 @@ import typer
 from samssl_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.recipe import Recipe
 
 Cases = Annotated[Path, typer.Argument(metavar="CASES", help="cases.zarr, made by preprocess")]
@@ -38,7 +39,25 @@ Steps = Annotated[
 TensorBoard = Annotated[
     Path | None, typer.Option("--tensorboard", metavar="DIR", help="also log the curves here")
 ]
+Embeddings = Annotated[
+    Path | None,
+    typer.Option(
+        "--embeddings",
+        metavar="DIR",
+        envvar="SAMSSL_EMBEDDINGS",
+        help="keep what a SAM computed of each slice here, and look it up: the same result, sooner",
+    ),
+]
+EmbeddingsGb = Annotated[
+    float,
+    typer.Option(
+        "--embeddings-gb",
+        envvar="SAMSSL_EMBEDDINGS_GB",
+        help="size of that folder, above which what was unused longest goes",
+    ),
+]
 
+DEFAULT_EMBEDDINGS_GB = 50.0  # 23 800 slices of SAM, 2 MiB each
 DEFAULT_RECIPE = "default"
 
 
@@ -64,6 +83,13 @@ def split_name(word: str) -> tuple[str | None, Path]:
     name, equals, path = word.partition("=")
     is_named = bool(equals) and not Path(word).exists()
     return (name, Path(path)) if is_named else (None, Path(word))
+
+
+def embedding_cache(folder: Path | None, max_gb: float) -> "EmbeddingCache | None":
+    """The cache of `--embeddings`, or none."""
+    from samssl_cli.generalists.embedding_cache import EmbeddingCache
+
+    return None if folder is None else EmbeddingCache(folder, max_gb=max_gb)
 
 
 def named_once(values: Iterable[str]) -> dict[str, Path]:

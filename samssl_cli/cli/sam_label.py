@@ -23,6 +23,8 @@ def sam_label(
             help="the weights of a SAM, .pth or .safetensors; see `samssl weights`",
         ),
     ] = None,
+    embeddings: opt.Embeddings = None,
+    embeddings_gb: opt.EmbeddingsGb = opt.DEFAULT_EMBEDDINGS_GB,
     device: opt.Device = "auto",
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
@@ -32,6 +34,7 @@ def sam_label(
     from samssl_cli.stages.sam_label import sam_label as stage
 
     resolved = opt.resolve(recipe, overrides, sam_label__generalist=generalist)
+    cache = opt.embedding_cache(embeddings, embeddings_gb)
     with TerminalProgress() as progress:
         path = stage(
             cases,
@@ -42,5 +45,6 @@ def sam_label(
             device=device,
             force=force,
             progress=progress,
+            embeddings=cache,
         )
     say(path)

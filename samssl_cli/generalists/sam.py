@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists.checkpoint_file import PUBLISHED, WeightsFacts
+from samssl_cli.generalists.embedding_cache import EmbeddingCache
+from samssl_cli.generalists.sam_embedding import Memory, SlicedImage
 from samssl_cli.generalists.sam_framing import Framing, MedSamFraming, SamFraming
 from samssl_cli.generalists.sam_predictor import SlicePredictor
 from samssl_cli.generalists.sam_prompts import SlicePrompt, slice_prompts
@@ -24,35 +25,6 @@ from samssl_cli.volumes.grid import Spacing
 
 OUTSIDE_LOGIT = -20.0
 """The answer on slices that no prompt speaks of: probability 2e-9."""
-
-
-class SlicedImage:
-    """A volume as 8-bit pictures, and the features of those that were needed so far."""
-
-    def __init__(
-        self, cut: Slicing, pictures: NDArray[np.uint8], predictor: SlicePredictor
-    ) -> None:
-        """Keep the pictures (N, H, W, 1 or 3); nothing is encoded yet."""
-        self.cut = cut
-        self.num_encoded = 0
-        self._pictures = pictures
-        self._predictor = predictor
-        self._features: dict[int, Tensor] = {}
-
-    def features(self, indexes: Sequence[int]) -> list[Tensor]:
-        """Give the features of these slices, encoding those that no one has asked for before.
-
-        A slice costs SAM's 256 x 64 x 64 features 4 MiB on the device, until this object goes.
-        """
-        new = sorted(set(indexes) - set(self._features))
-        encoded = self._predictor.encode([self.picture(index) for index in new])
-        self._features.update(zip(new, encoded, strict=True))
-        self.num_encoded += len(new)
-        return [self._features[index] for index in indexes]
-
-    def picture(self, index: int) -> NDArray[np.uint8]:
-        """One slice as SAM sees it (H, W, 3)."""
-        return np.repeat(self._pictures[index], 3 // self._pictures.shape[-1], axis=-1)
 
 
 class SegmentAnything:
@@ -92,7 +64,9 @@ class SegmentAnything:
         multimask: bool = Field(
             False, description="of three masks, keep the one that SAM rates best"
         )
-        encode_batch: PositiveCount = Field(4, description="slices per encoder pass")
+        encode_batch: PositiveCount = Field(
+            1, description="neighbouring slices per encoder pass; all of them, asked for or not"
+        )
         decode_batch: PositiveCount = Field(32, description="prompts per decoder pass")
 
         @model_validator(mode="after")
@@ -106,6 +80,7 @@ class SegmentAnything:
         """Take a loaded `segment_anything.modeling.Sam`; `build` loads one."""
         framing: Framing = SamFraming(sam) if options.preprocessing == "sam" else MedSamFraming(sam)
         self.options = options
+        self._memory: Memory | None = None
         self._predictor = SlicePredictor(
             sam,
             framing,
@@ -141,6 +116,16 @@ class SegmentAnything:
         """
         return identify_sam(path)
 
+    def remember_in(self, cache: EmbeddingCache, *, weights_sha256: str, device: str) -> None:
+        """Look features up in a cache from now on, and keep there what has to be encoded.
+
+        Args:
+            cache: of any generalist and any weights.
+            weights_sha256: of the weights that were loaded.
+            device: kind and name of what they run on.
+        """
+        self._memory = Memory(cache, weights_sha256, self.options.preprocessing, device)
+
     def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> SlicedImage:
         """Prepare the slices of an image (C, I, J, K); they are encoded when a prompt needs them.
 
@@ -154,7 +139,7 @@ class SegmentAnything:
             cut.pictures(windowed(channel, self.options.window_percentiles))
             for channel in self._shown(image)
         ]
-        return SlicedImage(cut, np.stack(channels, axis=-1), self._predictor)
+        return SlicedImage(cut, np.stack(channels, axis=-1), self._predictor, self._memory)
 
     def segment(self, embedding: SlicedImage, prompts: Sequence[Prompt]) -> Proposal:
         """Answer S prompts about one object.

@@ -43,17 +43,23 @@ class SlicePredictor:
         """
         self._sam = sam
         self._framing = framing
-        self._encode_batch = encode_batch
+        self.encode_batch = encode_batch
         self._decode_batch = decode_batch
         self._multimask = multimask
         self._mask_logit = mask_logit
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = self._sam.device
+        return device
 
     @torch.inference_mode()
     def encode(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Tensor]:
         """Encode pictures (H, W, 3); returns for each its features (1, C, h, w), on the device."""
         features: list[Tensor] = []
-        for start in range(0, len(pictures), self._encode_batch):
-            batch = pictures[start : start + self._encode_batch]
+        for start in range(0, len(pictures), self.encode_batch):
+            batch = pictures[start : start + self.encode_batch]
             encoded = self._sam.image_encoder(torch.stack([self._framing.image(p) for p in batch]))
             features.extend(encoded.split(1))
         return features
@@ -65,7 +71,7 @@ class SlicePredictor:
         """Answer several prompts about one encoded picture.
 
         Args:
-            features: (1, C, h, w) as returned by `encode`.
+            features: (1, C, h, w) as returned by `encode`; half precision will do.
             prompts: about this picture; each has points, a box or a mask.
             size: (H, W) of the picture.
 
@@ -75,6 +81,7 @@ class SlicePredictor:
         """
         logits = np.empty((len(prompts), *size), np.float32)
         quality = np.empty(len(prompts), np.float32)
+        features = features.float()
         for members in self._batches(prompts):
             batch = [prompts[member] for member in members]
             logits[members], quality[members] = self._decode_alike(features, batch, size)

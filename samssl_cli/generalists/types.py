@@ -6,11 +6,12 @@ takes and returns is in voxels of the preprocessed RAS+ volume.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from samssl_cli.generalists.embedding_cache import EmbeddingCache
 from samssl_cli.prompts.types import Prompt
 from samssl_cli.volumes.grid import Spacing
 
@@ -43,3 +44,15 @@ class Generalist(Protocol):
 
     def segment(self, embedding: Any, prompts: Sequence[Prompt]) -> Proposal:
         """Answer S prompts about one object, with what `embed` returned for its image."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A generalist whose embeddings are worth keeping on disk, because they take long to compute.
+
+    Its answers have to be the same, to the bit, with a cache that is empty, half-filled or full,
+    and without one.
+    """
+
+    def remember_in(self, cache: EmbeddingCache, *, weights_sha256: str, device: str) -> None:
+        """Look embeddings up in a cache from now on, and keep there what has to be computed."""

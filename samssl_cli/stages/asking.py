@@ -21,9 +21,11 @@ from samssl_cli.registry import check_name, load
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from samssl_cli.generalists.combine import Answer
+    from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.generalists.types import Generalist
     from samssl_cli.prompts.types import ObjectPrompts
     from samssl_cli.stages.specialist import Specialist
@@ -130,15 +132,44 @@ def generalist_record(options: SamLabel, digest: Mapping[str, str]) -> dict[str,
     }
 
 
-def load_generalist(options: SamLabel, weights: Path | None, device: str) -> "Generalist":
-    """Build the generalist of the recipe with its weights, on a device."""
+def load_generalist(
+    options: SamLabel,
+    weights: Path | None,
+    device: str,
+    *,
+    digest: Mapping[str, str],
+    embeddings: "EmbeddingCache | None",
+) -> "Generalist":
+    """Build the generalist of the recipe with its weights, on a device.
+
+    Args:
+        options: which generalist, and its options.
+        weights: its file, when it has weights.
+        device: as `--device` names it.
+        digest: of the weights, from `weights_digest`.
+        embeddings: where to look embeddings up; for a generalist that has none worth keeping, it
+            changes nothing.
+    """
+    from samssl_cli.generalists.types import Remembering
     from samssl_cli.stages.device import pick_device
 
-    build = load(GENERALISTS, options.generalist, kind="generalist").build
-    generalist: Generalist = build(
-        options.chosen_options, checkpoint=weights, device=str(pick_device(device))
+    build, place = (
+        load(GENERALISTS, options.generalist, kind="generalist").build,
+        pick_device(device),
     )
+    generalist: Generalist = build(options.chosen_options, checkpoint=weights, device=str(place))
+    if embeddings is not None and isinstance(generalist, Remembering):
+        generalist.remember_in(
+            embeddings, weights_sha256=digest.get("weights", ""), device=_kind_and_name(place)
+        )
     return generalist
+
+
+def _kind_and_name(device: "torch.device") -> str:
+    from samssl_cli.stages.device import describe_hardware
+
+    hardware = describe_hardware(device)
+    return f"{hardware['device']} {hardware['name']}"
 
 
 def ask(

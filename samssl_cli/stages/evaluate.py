@@ -30,6 +30,7 @@ from samssl_cli.stages.run import Work, run_stage
 from samssl_cli.stages.score_rows import ASKED, HEADLINE, PREDICTIONS, ROWS, TEMPLATE
 
 if TYPE_CHECKING:
+    from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.stages.scoring import Scorer
 
 SCORED = {"checkpoint": "checkpoint", "prompts": "prompts", "labels": "pseudo-labels"}
@@ -47,6 +48,7 @@ def evaluate(
     device: str,
     force: bool,
     progress: Progress,
+    embeddings: "EmbeddingCache | None" = None,
 ) -> Path:
     """Score `what_path` on its held-out cases; write `output`, and a .csv and .json beside it.
 
@@ -61,6 +63,8 @@ def evaluate(
         device: where to predict.
         force: replace an artifact of another plan.
         progress: where to report.
+        embeddings: where what the generalist computed of an image is looked up, and kept; the
+            scores are the same without.
 
     Raises:
         SamsslError: when the inputs cannot be used, or there is no reference to compare with.
@@ -96,8 +100,12 @@ def evaluate(
             device=device,
             progress=progress,
         )
-        asked = load_generalist(recipe.sam_label, weights, device) if is_asked else None
         template = Template(cases) if recipe.evaluate.sanity else None
+        asked = None
+        if is_asked:
+            asked = load_generalist(
+                recipe.sam_label, weights, device, digest=digest, embeddings=embeddings
+            )
         scorer = Scorer(cases, references, source, recipe, one_object, template, asked)
         scored = _score_all(work, scorer)
         record = generalist_record(recipe.sam_label, digest) if is_asked else None

@@ -22,6 +22,7 @@ from samssl_cli.stages.inputs import check_made_from, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
+    from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.generalists.types import Generalist
 
 
@@ -35,10 +36,12 @@ def sam_label(
     device: str,
     force: bool,
     progress: Progress,
+    embeddings: "EmbeddingCache | None" = None,
 ) -> Path:
     """Write a pseudo-label with its confidence for every prompted case to `output`.
 
-    Without `weights`, the weights folder is searched.
+    With `embeddings`, what the generalist computed of an image is looked up there, and kept; the
+    result is the same without. Without `weights`, the weights folder is searched.
 
     Raises:
         SamsslError: when the inputs, the weights or the device cannot be used.
@@ -61,8 +64,10 @@ def sam_label(
 
     def work(work: Work) -> None:
         options = recipe.sam_label
-        generalist = load_generalist(options, chosen, device)
+        generalist = load_generalist(options, chosen, device, digest=digest, embeddings=embeddings)
         _label(work, cases, prompts, generalist, options)
+        if embeddings is not None and embeddings.is_used:
+            progress.note(embeddings.report())
         asked = merged(prompts.generalists, [generalist_record(options, digest)])
         work.draft.seal({**cases.facts.to_json(), **_totals(work, prompts), "generalists": asked})
 

@@ -136,6 +136,7 @@ def test_the_answer_lies_on_the_voxels_that_were_asked_about(sam, image, axis):
     shape = image.shape[1:]
     reference = SamPredictor(sam)
     reference.set_image(embedding.picture(int(point[index])))
+    reference.features = reference.features.half().float()  # as they are kept
     xy = [shape[first] - 1 - point[first], shape[second] - 1 - point[second]]
     corners = [shape[first] - box.high[first], shape[second] - box.high[second]]
     corners += [shape[first] - 1 - box.low[first], shape[second] - 1 - box.low[second]]
