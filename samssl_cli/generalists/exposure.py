@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from samssl_cli.generalists.published import published_weights
+
 REGISTER = Path(__file__).with_suffix(".toml")
 
 Verdict = Literal["seen", "related", "not-listed", "unknown", "untrained"]
@@ -91,7 +93,7 @@ def exposure(generalist: str, dataset: str, weights_sha256: str | None = None) -
             f"It is not known what {generalist} was trained on: it is not in the register.",
             "",
         )
-    published = _register()["published"].get(generalist, ())
+    published = _published_digests(generalist)
     if published and weights_sha256 is not None and weights_sha256 not in published:
         return Exposure(
             "unknown",
@@ -129,6 +131,12 @@ def known_datasets() -> tuple[KnownDataset, ...]:
 def normalised(name: str) -> str:
     """The name in lower case, letters a-z and digits only."""
     return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def _published_digests(generalist: str) -> set[str]:
+    """The sha256 of its published weights, as far as they are publicly known."""
+    rows = (row for row in published_weights().values() if row.register == generalist)
+    return {row.sha256 for row in rows if row.sha256}
 
 
 def _exposure(row: dict[str, Any], generalist: str, dataset: str) -> Exposure:

@@ -48,6 +48,12 @@ class PublishedWeights:
         """What `samssl weights convert` calls it."""
         return Path(self.file).with_suffix(SAFE_SUFFIX).name
 
+    @property
+    def register(self) -> str:
+        """The name in the register of exposure: what these weights were trained on."""
+        trainings = GENERALISTS[self.generalist].trainings
+        return trainings.name(self.options) if trainings else self.generalist
+
     def fits(self, options: Mapping[str, Any]) -> bool:
         """Whether a recipe's options for the generalist ask for these weights.
 
