@@ -1,6 +1,7 @@
 """`samssl evaluate`: score a checkpoint, prompts or pseudo-labels against the held-out references.
 
-The one stage that opens the held-out labels. Nothing it writes is read by another stage.
+The one stage that opens the held-out labels. Nothing it writes is read by a stage that trains,
+prompts or labels.
 """
 
 from collections.abc import Mapping, Sequence

@@ -107,6 +107,8 @@ def _plans(job: _Job, recipe: Recipe) -> tuple[Plan, Plan]:
     """One plan for what training may see, one for the rest: the first is blind to the second."""
     roles = {name: list(getattr(job.roles, name)) for name in ("labeled", "unlabeled", "test")}
     options = {**recipe.options("preprocess"), "roles": roles}
+    if not _knows_spacing(job):  # so that cases made before this was kept are made again
+        options["spacing_is_known"] = False
     described = [job.dataset.name, job.dataset.channel_names, job.dataset.class_names]
     images = {name: job.dataset.image_digests(job.case(name)) for name in job.names}
     inputs = {
@@ -119,6 +121,11 @@ def _plans(job: _Job, recipe: Recipe) -> tuple[Plan, Plan]:
         Plan("visible-cases", "preprocess", options, 0, inputs),
         Plan("held-out-labels", "preprocess", options, 0, {**inputs, "held-out": held_out}),
     )
+
+
+def _knows_spacing(job: _Job) -> bool:
+    """Whether the layout stores the size of a voxel; h5 does not, and 1 mm stands in."""
+    return job.dataset.reader == "nifti"
 
 
 def _label_digests(job: _Job, names: Sequence[str]) -> dict[str, str]:
@@ -163,7 +170,7 @@ def _preprocess(
         {
             **facts.to_json(),
             "roles": visible.options["roles"],
-            "spacing_is_known": job.dataset.reader == "nifti",
+            "spacing_is_known": _knows_spacing(job),
         }
     )
     unseen.close({"class_names": list(facts.class_names)})
