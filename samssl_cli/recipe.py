@@ -121,22 +121,12 @@ class Augmentation(Section):
         return self
 
 
-class Training(Section):
-    """What `train-ssl` and `retrain` share."""
+class Optimization(Section):
+    """How any network is fitted."""
 
     without_effect = frozenset({"checkpoint_every"})
 
-    method: str = Field("mean-teacher", description="a row of `samssl list methods`")
-    method_options: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="one table per method; that of the chosen one is used"
-    )
     steps: PositiveCount = Field(6000, description="optimisation steps")
-    patch_size: Size = Field((96, 96, 96), description="voxels of a training patch")
-    labeled_batch: PositiveCount = Field(1, description="labeled patches per step")
-    unlabeled_batch: Count = Field(1, description="unlabeled patches per step")
-    foreground_probability: Fraction = Field(
-        0.5, description="how often a labeled patch is centred on a labeled voxel"
-    )
     optimizer: Literal["sgd", "adamw"] = Field("adamw", description="optimiser")
     learning_rate: Positive = Field(2e-3, description="rate at the start")
     momentum: Fraction = Field(0.9, description="of sgd")
@@ -151,6 +141,21 @@ class Training(Section):
     )
     mixed_precision: bool = Field(True, description="half precision on CUDA; CPU always uses fp32")
     checkpoint_every: PositiveCount = Field(250, description="steps between saved states")
+
+
+class Training(Optimization):
+    """What `train-ssl` and `retrain` share."""
+
+    method: str = Field("mean-teacher", description="a row of `samssl list methods`")
+    method_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="one table per method; that of the chosen one is used"
+    )
+    patch_size: Size = Field((96, 96, 96), description="voxels of a training patch")
+    labeled_batch: PositiveCount = Field(1, description="labeled patches per step")
+    unlabeled_batch: Count = Field(1, description="unlabeled patches per step")
+    foreground_probability: Fraction = Field(
+        0.5, description="how often a labeled patch is centred on a labeled voxel"
+    )
 
     def narrowed(self) -> Self:
         """The same section with the options of the chosen method alone."""
@@ -238,6 +243,16 @@ class SamLabel(Section):
         return self.options.get(self.generalist, {})
 
 
+class PretrainScout(Optimization):
+    """How `scout` learns from procedural scenes."""
+
+    steps: PositiveCount = Field(4500, description="optimisation steps; each draws a new scene")
+    batch_size: PositiveCount = Field(4, description="prompts per step")
+    average_decay: Fraction = Field(
+        0.995, description="of the running mean of the weights, which is what is kept"
+    )
+
+
 class Evaluate(Section):
     """Which cases are scored, how predictions are cleaned first, and what stands beside them."""
 
@@ -277,6 +292,7 @@ class Recipe(Section):
     retrain: Retrain = Retrain()
     inference: Inference = Inference()
     evaluate: Evaluate = Evaluate()
+    pretrain_scout: PretrainScout = PretrainScout()
 
     def narrowed(self) -> "Recipe":
         """The same recipe without the options of methods and generalists that are not chosen."""

@@ -74,24 +74,24 @@ class Checkpoint:
 
     def weights(self, module: str | None = None) -> Tensors:
         """The weights of one network; by default of the one to predict with."""
-        return _unpack(self._store.member(module or self.predictor).arrays["tensors"])
+        return unpack_tensors(self._store.member(module or self.predictor).arrays["tensors"])
 
 
 def write_checkpoint(store: Store, snapshot: Snapshot) -> None:
     """Write the final state of a training run as the members of a checkpoint."""
     for name, tensors in snapshot.modules.items():
-        store.write(name, {"tensors": _pack(tensors)}, {"num_tensors": len(tensors)})
+        store.write(name, {"tensors": pack_tensors(tensors)}, {"num_tensors": len(tensors)})
     attributes = {"step": snapshot.step, "scaler": dict(snapshot.scaler)}
-    store.write("state", {"tensors": _pack(snapshot.optimizer)}, attributes)
+    store.write("state", {"tensors": pack_tensors(snapshot.optimizer)}, attributes)
     store.write("curves", dict(snapshot.curves), {"step": snapshot.step})
 
 
 def save_progress(directory: Path, snapshot: Snapshot) -> None:
     """Keep a state to resume from, and drop all but the last two."""
     arrays: dict[str, NDArray[Any]] = {
-        f"module.{name}": _pack(tensors) for name, tensors in snapshot.modules.items()
+        f"module.{name}": pack_tensors(tensors) for name, tensors in snapshot.modules.items()
     }
-    arrays["optimizer"] = _pack(snapshot.optimizer)
+    arrays["optimizer"] = pack_tensors(snapshot.optimizer)
     arrays |= {f"curve.{name}": curve for name, curve in snapshot.curves.items()}
     attributes = {"step": snapshot.step, "scaler": dict(snapshot.scaler)}
     target = directory / f"step-{snapshot.step:08d}"
@@ -121,20 +121,25 @@ def _snapshot(path: Path) -> Snapshot:
 
     return Snapshot(
         step=member.attributes["step"],
-        modules={name: _unpack(array) for name, array in part("module.").items()},
-        optimizer=_unpack(member.arrays["optimizer"]),
+        modules={name: unpack_tensors(array) for name, array in part("module.").items()},
+        optimizer=unpack_tensors(member.arrays["optimizer"]),
         scaler=member.attributes["scaler"],
         curves=part("curve."),
     )
 
 
-def _pack(tensors: Tensors) -> NDArray[np.uint8]:
-    """Tensors as the bytes of a safetensors file: (N,) uint8."""
+def pack_tensors(tensors: Tensors) -> NDArray[np.uint8]:
+    """Lay tensors out as the bytes of a safetensors file: (N,) uint8."""
     whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     return np.frombuffer(write_safetensors(whole), np.uint8)
 
 
-def _unpack(packed: NDArray[np.uint8]) -> Tensors:
+def unpack_tensors(packed: NDArray[np.uint8]) -> Tensors:
+    """Read tensors back from such bytes.
+
+    Raises:
+        DamagedArtifactError: when they are not a safetensors file.
+    """
     try:
         tensors: Tensors = read_safetensors(packed.tobytes())
     except SafetensorError as error:

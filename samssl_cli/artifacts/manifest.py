@@ -15,7 +15,14 @@ from typing import Any, Literal
 from samssl_cli.errors import DamagedArtifactError, MissingArtifactError, StaleArtifactError
 
 Kind = Literal[
-    "cases", "visible-cases", "held-out-labels", "checkpoint", "prompts", "labels", "scores"
+    "cases",
+    "visible-cases",
+    "held-out-labels",
+    "checkpoint",
+    "prompts",
+    "labels",
+    "scores",
+    "generalist",
 ]
 
 SCHEMA = 1
@@ -29,6 +36,7 @@ _MADE_BY = {
     "prompts": "samssl prompt",
     "labels": "samssl sam-label",
     "scores": "samssl evaluate",
+    "generalist": "samssl adapt or samssl pretrain-scout",
 }
 _PACKAGES = ("samssl", "torch", "monai", "numpy", "scipy", "zarr", "nibabel", "segment-anything")
 

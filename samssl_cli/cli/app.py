@@ -12,6 +12,7 @@ from samssl_cli.cli.export import export
 from samssl_cli.cli.list_parts import list_parts
 from samssl_cli.cli.predict import predict
 from samssl_cli.cli.preprocess import preprocess
+from samssl_cli.cli.pretrain_scout import pretrain_scout
 from samssl_cli.cli.prompt import prompt
 from samssl_cli.cli.retrain import retrain
 from samssl_cli.cli.sam_label import sam_label
@@ -44,6 +45,7 @@ for _name, _command, _panel in (
     ("show", show, _REST),
     ("verify", verify, _REST),
     ("list", list_parts, _REST),
+    ("pretrain-scout", pretrain_scout, _REST),
     ("demo", demo, _REST),
 ):
     app.command(_name, rich_help_panel=_panel)(_command)

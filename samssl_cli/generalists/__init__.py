@@ -6,6 +6,7 @@ This table is readable without torch. A row's class has `Options`, a pydantic se
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from samssl_cli.generalists.checkpoint_file import PUBLISHED, PUBLISHED_MED3D
@@ -33,14 +34,26 @@ class GeneralistEntry(Entry):
     """A row that also says, without importing the part, what there is to know of its weights."""
 
     needs_checkpoint: bool
-    """True when `build` must be given a checkpoint, false when it refuses one."""
+    """True when `build` must be given a checkpoint."""
+    shipped: Path | None = None
+    """The weights in the package, which `build` takes when it is given none; None: it has none."""
     published: str = "the file that its authors publish"
     """Which files `--checkpoint` may name, for messages."""
     trainings: Trainings | None = None
     """None when all its weights saw the same data: the register has it under its own name."""
 
 
+SHIPPED = Path(__file__).parent.parent / "weights"
+"""Weights that come with the package, each with its model card."""
+
 GENERALISTS: dict[str, GeneralistEntry] = {
+    "scout": GeneralistEntry(
+        "samssl_cli.generalists.scout:Scout",
+        "small 3D network in the package, trained on procedural scenes alone; CPU",
+        "ours; docs/scout.md",
+        needs_checkpoint=False,
+        shipped=SHIPPED / "scout.safetensors",
+    ),
     "sam": GeneralistEntry(
         "samssl_cli.generalists.sam:SegmentAnything",
         "Segment Anything (ViT-B/L/H) or MedSAM, slice by slice",

@@ -18,7 +18,7 @@ from samssl_cli.generalists.published import published_weights
 
 REGISTER = Path(__file__).with_suffix(".toml")
 
-Verdict = Literal["seen", "related", "not-listed", "unknown", "untrained"]
+Verdict = Literal["seen", "related", "not-listed", "unknown", "procedural", "untrained"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 _EVERY = "*"
@@ -38,6 +38,10 @@ _SENTENCES: dict[str, str] = {
     "unknown": (
         "It is not known whether {generalist} has seen this data set ({dataset}) in its own "
         "training ({source})."
+    ),
+    "procedural": (
+        "{generalist} was trained on procedurally drawn volumes alone ({source}): it has seen no "
+        "data set."
     ),
     "untrained": "{generalist} is not trained at all ({source}): it has seen no data set.",
 }
@@ -103,7 +107,7 @@ def exposure(generalist: str, dataset: str, weights_sha256: str | None = None) -
         )
     known, rows = find_dataset(dataset), _rows()
     row = rows.get((generalist, known.key if known else _EVERY)) or rows.get((generalist, _EVERY))
-    if row is not None and (known is not None or row["verdict"] == "untrained"):
+    if row is not None and (known is not None or row["verdict"] in ("procedural", "untrained")):
         return _exposure(row, title, known.title if known else dataset)
     return Exposure(
         "unknown",

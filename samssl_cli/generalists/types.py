@@ -4,8 +4,9 @@ A generalist alone knows its model's axis order, input size, intensity range and
 takes and returns is in voxels of the preprocessed RAS+ volume.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -56,3 +57,15 @@ class Remembering(Protocol):
 
     def remember_in(self, cache: EmbeddingCache, *, weights_sha256: str, device: str) -> None:
         """Look embeddings up in a cache from now on, and keep there what has to be computed."""
+
+
+@runtime_checkable
+class Adaptable(Protocol):
+    """A generalist whose weights can be changed on the labeled cases, by `samssl adapt`."""
+
+    def take_weights(self, tensors: Mapping[str, NDArray[Any]], *, path: Path) -> None:
+        """Put the weights of a `generalist.zarr` in place of its own, or of some of them.
+
+        Raises:
+            WeightsError: when they are not finite, or not its own; `path` is named.
+        """

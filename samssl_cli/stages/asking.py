@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from samssl_cli.artifacts.generalist import GeneralistWeights
     from samssl_cli.generalists.combine import Answer
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.generalists.types import Generalist
@@ -103,19 +104,42 @@ def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
     """The sha256 of the weights file, as one more input; nothing for one without weights.
 
     Raises:
-        UsageError: when the generalist is unknown, or has weights and gets none, or the reverse.
+        UsageError: when the generalist is unknown, or has weights and gets none, or the reverse,
+            or gets those of another.
         WeightsError: when the file cannot be read.
     """
     check_name(GENERALISTS, generalist, kind="generalist")
     entry = GENERALISTS[generalist]
+    weights = weights or entry.shipped
     if weights is None and entry.needs_checkpoint:
         raise UsageError(
             f"generalist {generalist} needs its weights: --checkpoint {entry.published}; "
             f"or put the file into {weights_folder()}, see `samssl weights list`"
         )
-    if weights is not None and not entry.needs_checkpoint:
+    if weights is None:
+        return {}
+    if not entry.needs_checkpoint and entry.shipped is None:
         raise UsageError(f"generalist {generalist} has no weights; leave out --checkpoint")
-    return {} if weights is None else {"weights": sha256_of_weights(weights)}
+    if is_artifact(weights):
+        return {"weights": _own_weights(generalist, weights).fingerprint}
+    return {"weights": sha256_of_weights(weights)}
+
+
+def is_artifact(weights: Path) -> bool:
+    """Whether these weights are a `generalist.zarr`, and not a file."""
+    return weights.is_dir()
+
+
+def _own_weights(generalist: str, path: Path) -> "GeneralistWeights":
+    from samssl_cli.artifacts.generalist import GeneralistWeights
+
+    found = GeneralistWeights(path)
+    if found.name != generalist:
+        raise UsageError(
+            f"{path} holds weights of generalist {found.name}, and {generalist} was asked for; "
+            f"use --generalist {found.name}"
+        )
+    return found
 
 
 def generalist_record(options: SamLabel, digest: Mapping[str, str]) -> dict[str, Any]:
@@ -150,14 +174,19 @@ def load_generalist(
         embeddings: where to look embeddings up; for a generalist that has none worth keeping, it
             changes nothing.
     """
-    from samssl_cli.generalists.types import Remembering
+    from samssl_cli.generalists.types import Adaptable, Remembering
     from samssl_cli.stages.device import pick_device
 
     build, place = (
         load(GENERALISTS, options.generalist, kind="generalist").build,
         pick_device(device),
     )
-    generalist: Generalist = build(options.chosen_options, checkpoint=weights, device=str(place))
+    own = None if weights is None or not is_artifact(weights) else weights
+    generalist: Generalist = build(
+        options.chosen_options, checkpoint=None if own else weights, device=str(place)
+    )
+    if own is not None and isinstance(generalist, Adaptable):
+        generalist.take_weights(_own_weights(options.generalist, own).tensors(), path=own)
     if embeddings is not None and isinstance(generalist, Remembering):
         generalist.remember_in(
             embeddings, weights_sha256=digest.get("weights", ""), device=_kind_and_name(place)

@@ -4,22 +4,48 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from samssl_cli.artifacts.checkpoint import Snapshot
 from samssl_cli.errors import TrainingError
-from samssl_cli.methods.method import Method
 from samssl_cli.progress import Progress
-from samssl_cli.recipe import Training
-from samssl_cli.training.batches import PatchStreams
+from samssl_cli.recipe import Optimization
 from samssl_cli.training.optimization import build_optimizer, learning_rate_at
 from samssl_cli.training.state import restore, take_snapshot
 
 _MOST_BAD_STEPS = 5
+
+AnyBatch = TypeVar("AnyBatch")
+Given = TypeVar("Given", covariant=True)
+Taken = TypeVar("Taken", contravariant=True)
+
+
+class Batches(Protocol[Given]):
+    """Where the batches of a training come from."""
+
+    def batch(self, step: int) -> Given:
+        """The batch of a step: the same at every call."""
+
+
+class Learner(Protocol[Taken]):
+    """What is trained: a method of the METHODS table, or anything else with named losses."""
+
+    student: nn.Module
+    """The network whose parameters are optimised."""
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Every network whose weights are part of the state."""
+
+    def forward(self, batch: Taken, step: int) -> dict[str, Tensor]:
+        """The weighted loss terms of one step; their sum is to be minimised."""
+
+    def after_step(self, step: int) -> None:
+        """Update what follows the student."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +62,10 @@ class Hooks:
 
 
 def fit(
-    method: Method,
-    streams: PatchStreams,
+    method: Learner[AnyBatch],
+    streams: Batches[AnyBatch],
     *,
-    options: Training,
+    options: Optimization,
     seed: int,
     device: torch.device,
     resume: Snapshot | None,
@@ -72,10 +98,12 @@ def fit(
     return run.snapshot()
 
 
-class _Run:
+class _Run(Generic[AnyBatch]):
     """The moving parts of one training."""
 
-    def __init__(self, method: Method, options: Training, device: torch.device) -> None:
+    def __init__(
+        self, method: Learner[AnyBatch], options: Optimization, device: torch.device
+    ) -> None:
         self.step = 0
         self._method, self._options, self._device = method, options, device
         self._parameters = [p for p in method.student.parameters() if p.requires_grad]
@@ -92,7 +120,7 @@ class _Run:
         for module in method.modules().values():
             module.train()
 
-    def advance(self, streams: PatchStreams) -> dict[str, float]:
+    def advance(self, streams: Batches[AnyBatch]) -> dict[str, float]:
         """Take one step and give its loss terms."""
         rate = learning_rate_at(self.step, self._options)
         for group in self._optimizer.param_groups:

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from samssl_cli.recipe import Training
+from samssl_cli.recipe import Optimization
 
 
-def build_optimizer(parameters: Iterable[nn.Parameter], options: Training) -> torch.optim.Optimizer:
+def build_optimizer(
+    parameters: Iterable[nn.Parameter], options: Optimization
+) -> torch.optim.Optimizer:
     """Build the optimiser that the recipe names."""
     if options.optimizer == "sgd":
         return torch.optim.SGD(
@@ -23,7 +25,7 @@ def build_optimizer(parameters: Iterable[nn.Parameter], options: Training) -> to
     )
 
 
-def learning_rate_at(step: int, options: Training) -> float:
+def learning_rate_at(step: int, options: Optimization) -> float:
     """The learning rate of `step`, counted from 0."""
     done = step / options.steps
     factors: dict[str, float] = {

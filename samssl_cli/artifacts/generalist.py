@@ -1,0 +1,47 @@
+"""A generalist's own weights: pre-trained on scenes, or adapted on the labeled cases.
+
+    generalist.zarr/weights     tensors in the safetensors format, as one array of bytes
+    generalist.zarr/curves      one (steps,) array per loss term
+
+`about` names the row of the GENERALISTS table that can use them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samssl_cli.artifacts.checkpoint import Tensors, pack_tensors, unpack_tensors
+from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.store import SealedStore
+
+
+class GeneralistWeights:
+    """A sealed `generalist.zarr`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open complete weights."""
+        self._store = SealedStore(path, "generalist")
+        self.path = path
+        self.fingerprint = self._store.fingerprint
+        self.about: Mapping[str, Any] = self._store.about
+        self.name: str = self.about["generalist"]
+        """The row of the GENERALISTS table."""
+
+    def tensors(self) -> Tensors:
+        """The weights by name, as they are stored."""
+        return unpack_tensors(self._store.member("weights").arrays["tensors"])
+
+    def curves(self) -> Mapping[str, NDArray[np.float32]]:
+        """The loss terms, (steps,) each."""
+        return self._store.member("curves").arrays
+
+
+def write_generalist(
+    store: Store, tensors: Tensors, curves: Mapping[str, NDArray[np.float32]]
+) -> None:
+    """Write the weights of a generalist, and the curves of the training behind them."""
+    store.write("weights", {"tensors": pack_tensors(tensors)}, {"num_tensors": len(tensors)})
+    store.write("curves", dict(curves), {})

@@ -1,0 +1,48 @@
+"""The network of `scout`: a small 3D U-Net that sees the image and the prompts as channels."""
+
+from typing import cast
+
+import torch
+from monai.networks.nets.unet import UNet
+from torch import Tensor, nn
+
+IN_CHANNELS = 5
+"""Image, mask, box, clicks inside, clicks outside: see `scout_prompts.encode`."""
+
+_FEATURES = (24, 48, 112, 160)
+_FINEST = 4  # feature maps at full resolution, where they cost most
+_HEAD = 8
+
+
+class ScoutNetwork(nn.Module):
+    """MONAI's residual U-Net, whose finest features meet the inputs again in a thin head.
+
+    Shapes: (B, 5, I, J, K) float32, sides multiples of 8, to logits (B, 1, I, J, K).
+    Source: the blocks are MONAI's (Kerfoot et al., STACOM 2018); prompts as extra channels follow
+    Sofiiuk et al., arXiv:2102.06583.
+    """
+
+    def __init__(self) -> None:
+        """Build it with random weights."""
+        super().__init__()
+        norm = ("instance", {"affine": True})
+        self.body = UNet(
+            spatial_dims=3,
+            in_channels=IN_CHANNELS,
+            out_channels=_FINEST,
+            channels=_FEATURES,
+            strides=(2, 2, 2),
+            num_res_units=2,
+            norm=norm,
+        )
+        self.head = nn.Sequential(
+            nn.Conv3d(IN_CHANNELS + _FINEST, _HEAD, 3, padding=1),
+            nn.InstanceNorm3d(_HEAD, affine=True),
+            nn.LeakyReLU(0.01),
+            nn.Conv3d(_HEAD, 1, 1),
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (B, 5, I, J, K) to logits (B, 1, I, J, K)."""
+        features = self.body(inputs)
+        return cast(Tensor, self.head(torch.cat([inputs, features], dim=1)))

@@ -1,0 +1,89 @@
+"""What a specialist with too few labels would have said: a probability that is wrong in places.
+
+Missing parts, leaks along what looks alike, shifts, over- and under-size, islands, and patches that
+are right between patches that are wrong. Source: ours.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from samssl_cli.scenes.fields import (
+    Shape,
+    lengths,
+    random_direction,
+    smooth_field,
+    smooth_fields,
+    voxel_positions,
+    warped,
+)
+
+
+def draw_mistaken(
+    depth: Tensor, image: Tensor, severity: float, rng: np.random.Generator
+) -> Tensor:
+    """Draw a specialist's probability for the object that `depth` describes.
+
+    evidence(x) = depth / half-width, warped, plus offsets over several scales, plus the pull of
+    what resembles the object, less what is dropped, plus what is leaked into; where a smooth field
+    is high it is the truth instead. The probability is its sigmoid, soft or hard.
+
+    Args:
+        depth: (I, J, K) about the distance to the surface in voxels, positive inside, not all < 0.
+        image: (I, J, K) on the same grid.
+        severity: 0 is the truth, 1 about the worst that is still worth prompting with.
+        rng: the source of everything random.
+
+    Returns:
+        (I, J, K) float32 in 0-1.
+    """
+    shape: Shape = (depth.shape[0], depth.shape[1], depth.shape[2])
+    width = float(2 * depth[depth > 0].mean().clamp_min(0.5))
+    truth = depth / width
+    evidence = _displaced(truth, width, severity, rng)
+    for knots, most in ((2, 0.35), (4, 0.45), (7, 0.35), (12, 0.25)):
+        evidence = evidence + severity * rng.uniform(0, most) * smooth_field(shape, knots, rng)
+    evidence = evidence + severity * rng.normal(0, 0.2)
+    if rng.random() < 0.7:
+        reach = torch.exp(-((truth / rng.uniform(0.5, 1.5)) ** 2))
+        evidence = evidence + severity * rng.uniform(0, 1.2) * reach * _likeness(image, depth, rng)
+    for _ in range(int(rng.integers(0, 3))):
+        evidence = evidence + severity * _lapse(truth, width, rng)
+    if rng.random() < 0.5:
+        patches = torch.sigmoid(8 * (smooth_field(shape, int(rng.integers(2, 5)), rng) - 0.1))
+        evidence = torch.lerp(evidence, truth, patches)
+    return torch.sigmoid(evidence * float(np.exp(rng.uniform(np.log(2), np.log(20)))))
+
+
+def _displaced(truth: Tensor, width: float, severity: float, rng: np.random.Generator) -> Tensor:
+    shape: Shape = (truth.shape[0], truth.shape[1], truth.shape[2])
+    shift = torch.from_numpy(rng.normal(0, 0.25, (3, 1, 1, 1)).astype(np.float32))
+    waves = rng.uniform(0, 0.6) * smooth_fields(3, shape, 4, rng)
+    return warped(truth[None], severity * width * (shift + waves))[0]
+
+
+def _likeness(image: Tensor, depth: Tensor, rng: np.random.Generator) -> Tensor:
+    """From -1, unlike the object, to 1, like it; intensities are all it goes by."""
+    inside = image[depth > 0]
+    around = image[(depth < 0) & (depth > -0.3 * max(image.shape))]
+    level, spread = inside.mean(), inside.std().clamp_min(0.05)
+    tolerance = spread + rng.uniform(0.2, 0.6) * (around.mean() - level).abs()
+    smooth = functional.avg_pool3d(image[None, None], 3, 1, padding=1, count_include_pad=False)
+    return 1 - 2 * ((smooth[0, 0] - level).abs() / (tolerance + 1e-3)).clamp(0, 1)
+
+
+def _lapse(truth: Tensor, width: float, rng: np.random.Generator) -> Tensor:
+    """A round region near the surface that is dropped or leaked into, or one side cut off."""
+    shape: Shape = (truth.shape[0], truth.shape[1], truth.shape[2])
+    near = ((truth > -0.6) & (truth < 0.8)).flatten().nonzero()[:, 0]
+    if not len(near):
+        return torch.zeros(shape)
+    positions = voxel_positions(shape)
+    chosen = positions.flatten(1)[:, near[int(rng.integers(len(near)))]].view(3, 1, 1, 1)
+    if rng.random() < 0.25:
+        beyond = torch.tensordot(random_direction(rng), positions - chosen, dims=1)
+        return -2.0 * torch.sigmoid(beyond)
+    radius = width * rng.uniform(0.4, 1.6)
+    region = torch.sigmoid((radius - lengths(positions - chosen)) * rng.uniform(0.5, 2))
+    return region * float(rng.choice([-2.0, 1.5])) * rng.uniform(0.3, 1)
