@@ -29,7 +29,7 @@ def draw_image(structures: Sequence[Structure], shape: Shape, rng: np.random.Gen
 def _background(shape: Shape, levels: np.ndarray, rng: np.random.Generator) -> Tensor:
     """Regions where one of several smooth fields is the largest."""
     number = int(rng.integers(1, 6))
-    fields = smooth_fields(number, shape, int(rng.integers(3, 8)), rng)
+    fields = smooth_fields(number, shape, int(rng.integers(3, 14)), rng)
     highest, tissues = fields[0], torch.zeros(shape)
     for field, tissue in zip(fields, _tissue(number, levels, rng), strict=True):
         tissues = torch.where(field >= highest, float(tissue), tissues)
