@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from samssl_cli.errors import RecipeError
 
@@ -22,6 +22,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 PositiveCount = Annotated[int, Field(ge=1, strict=True)]
 Size = tuple[PositiveCount, PositiveCount, PositiveCount]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -223,24 +224,92 @@ class Prompt(Section):
 class SamLabel(Section):
     """How the generalist is asked, and how far its answer is believed."""
 
-    generalist: str = Field("region-growing", description="a row of `samssl list generalists`")
+    generalist: str | Names = Field(
+        "region-growing",
+        description="a row of `samssl list generalists`, or several that are asked together",
+    )
     options: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="one table per generalist; that of the chosen one is used"
+        default_factory=dict,
+        description="one table per generalist; those of the chosen ones are used",
+    )
+    gate: Literal["thresholds", "calibrated"] = Field(
+        "thresholds",
+        description="what decides how far an answer counts: the three numbers below, or what "
+        "[gate] learns on the labeled cases",
     )
     specialist_weight: Fraction = Field(
-        0.5, description="share of the specialist in the pseudo-label's probability"
+        0.5, description="share of the specialist in the pseudo-label's probability; of thresholds"
     )
     min_predicted_iou: Fraction = Field(
-        0.0, description="an object whose answer promises less is rejected"
+        0.0, description="an object whose answer promises less is rejected; of thresholds"
     )
     min_agreement: Fraction = Field(
-        0.6, description="an object whose answer has less Dice with the specialist's is rejected"
+        0.6,
+        description="an object whose answer has less Dice with the specialist's is rejected; of "
+        "thresholds",
     )
+
+    @field_validator("generalist")
+    @classmethod
+    def _each_once(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(value, str):
+            return value
+        if len(set(value)) < len(value):
+            raise ValueError("names a generalist twice")
+        return value[0] if len(value) == 1 else value
+
+    @property
+    def generalists(self) -> tuple[str, ...]:
+        """The names of all that are asked."""
+        return (self.generalist,) if isinstance(self.generalist, str) else self.generalist
 
     @property
     def chosen_options(self) -> dict[str, Any]:
-        """The options of the chosen generalist."""
-        return self.options.get(self.generalist, {})
+        """The options of the chosen generalist, where there is one."""
+        (name,) = self.generalists
+        return self.options.get(name, {})
+
+    def only(self, name: str) -> "SamLabel":
+        """The same section with one of its generalists."""
+        return self.model_copy(update={"generalist": name})
+
+    def narrowed(self) -> "SamLabel":
+        """The same section with the options of the chosen generalists alone."""
+        chosen = {name: self.options.get(name, {}) for name in self.generalists}
+        return self.model_copy(update={"options": chosen})
+
+
+class Gate(Section):
+    """How the calibrated gate learns what the answers are worth; see docs/gate.md."""
+
+    num_draws: PositiveCount = Field(
+        24,
+        description="simulated specialists, shared among the labeled cases; each has four at least",
+    )
+    severity: tuple[NonNegative, Positive] = Field(
+        (0.2, 1.4), description="how mistaken they are, from the best to the worst"
+    )
+    voxels_per_object: PositiveCount = Field(
+        4000, description="voxels of each simulated object that are learned from"
+    )
+    penalty: Positive = Field(1e-3, description="L2 penalty of the logistic regression")
+    standard_errors: NonNegative = Field(
+        1.0,
+        description="by how many the gated Dice has to exceed the specialist's, out of fold, for "
+        "the generalist to be let in",
+    )
+    volume_margin: Annotated[float, Field(ge=1)] = Field(
+        2.0,
+        description="an object this many times larger or smaller than all that were seen keeps "
+        "the specialist's label",
+    )
+    seed: Count = Field(0, description="of the simulated specialists and the voxels")
+
+    @model_validator(mode="after")
+    def _severity_rises(self) -> "Gate":
+        if self.severity[0] > self.severity[1]:
+            raise ValueError("severity names the smaller number first")
+        return self
 
 
 class PretrainScout(Optimization):
@@ -289,6 +358,7 @@ class Recipe(Section):
     train_ssl: TrainSsl = TrainSsl()
     prompt: Prompt = Prompt()
     sam_label: SamLabel = SamLabel()
+    gate: Gate = Gate()
     retrain: Retrain = Retrain()
     inference: Inference = Inference()
     evaluate: Evaluate = Evaluate()
@@ -296,12 +366,11 @@ class Recipe(Section):
 
     def narrowed(self) -> "Recipe":
         """The same recipe without the options of methods and generalists that are not chosen."""
-        chosen = {self.sam_label.generalist: self.sam_label.chosen_options}
         return self.model_copy(
             update={
                 "train_ssl": self.train_ssl.narrowed(),
                 "retrain": self.retrain.narrowed(),
-                "sam_label": self.sam_label.model_copy(update={"options": chosen}),
+                "sam_label": self.sam_label.narrowed(),
             }
         )
 

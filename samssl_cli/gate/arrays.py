@@ -1,0 +1,81 @@
+"""Views as flat arrays and JSON values, to be stored in a member."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samssl_cli.gate.view import View
+from samssl_cli.prompts.types import Box
+
+
+def pack(views: Sequence[View], num_generalists: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the arrays and the attributes of one case; `unpack` is the way back, to the bit."""
+    none = np.zeros((1 + 2 * num_generalists, 0), np.float16)
+    values = [
+        np.concatenate([view.specialist[None], view.said, view.disagreement]) for view in views
+    ]
+    flat = [value.reshape(len(value), -1).astype(np.float16) for value in values]
+    masks = [np.stack([view.mask, _truth(view)]).reshape(2, -1) for view in views]
+    arrays = {
+        "probability": np.concatenate([none, *flat], axis=1),
+        "mask": np.concatenate([np.zeros((2, 0), bool), *masks], axis=1),
+    }
+    return arrays, {"views": [_record(view) for view in views]}
+
+
+def unpack(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]) -> list[View]:
+    """The views of one case."""
+    start, views = 0, []
+    for record in attributes["views"]:
+        window = Box(tuple(record["low"]), tuple(record["high"]))
+        shape = tuple(b - a for a, b in zip(window.low, window.high, strict=True))
+        stop = start + int(np.prod(shape))
+        probability = arrays["probability"][:, start:stop].astype(np.float32).reshape(-1, *shape)
+        masks = arrays["mask"][:, start:stop].reshape(2, *shape)
+        views.append(_view(record, window, probability, masks))
+        start = stop
+    return views
+
+
+def _truth(view: View) -> NDArray[np.bool_]:
+    return np.zeros_like(view.mask) if view.truth is None else view.truth
+
+
+def _record(view: View) -> dict[str, Any]:
+    return {
+        "class_index": view.class_index,
+        "component": view.component,
+        "low": list(view.window.low),
+        "high": list(view.window.high),
+        "spacing_mm": list(view.spacing_mm),
+        "predicted_iou": [None if np.isnan(one) else float(one) for one in view.predicted_iou],
+        "has_truth": view.truth is not None,
+        "draw": view.draw,
+    }
+
+
+def _view(
+    record: Mapping[str, Any],
+    window: Box,
+    probability: NDArray[np.float32],
+    masks: NDArray[np.bool_],
+) -> View:
+    num = len(record["predicted_iou"])
+    i, j, k = record["spacing_mm"]
+    return View(
+        class_index=record["class_index"],
+        component=record["component"],
+        window=window,
+        spacing_mm=(i, j, k),
+        specialist=probability[0],
+        mask=masks[0],
+        said=probability[1 : 1 + num],
+        disagreement=probability[1 + num :],
+        predicted_iou=np.array(
+            [np.nan if one is None else one for one in record["predicted_iou"]], np.float32
+        ),
+        truth=masks[1] if record["has_truth"] else None,
+        draw=record["draw"],
+    )
