@@ -38,11 +38,14 @@ def evaluate(
         ),
     ] = None,
     generalist: Annotated[
-        str | None, typer.Option(help="to ask beside the prediction; default: the recipe's")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="to ask beside the prediction; default: the recipe's"),
     ] = None,
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="the generalist's weights, .pth or .safetensors"),
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FILE", help="the weights of a generalist, .pth or .safetensors"
+        ),
     ] = None,
     known_as: Annotated[
         str | None,
@@ -82,7 +85,7 @@ def evaluate(
         evaluate__in_voxels=in_voxels,
         evaluate__sanity=sanity,
         evaluate__known_as=known_as,
-        sam_label__generalist=generalist,
+        sam_label__generalist=generalist or None,
     )
     others = opt.named_once(beside or [])
     if others and report is None:
@@ -95,7 +98,7 @@ def evaluate(
             output,
             recipe=resolved,
             largest_component=largest_component or (),
-            weights=checkpoint,
+            weights=opt.checkpoints(checkpoint or []),
             device=device,
             force=force,
             progress=progress,

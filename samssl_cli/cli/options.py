@@ -11,6 +11,7 @@ from samssl_cli.errors import UsageError
 if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.recipe import Recipe
+    from samssl_cli.stages.panel import Weights
 
 Cases = Annotated[Path, typer.Argument(metavar="CASES", help="cases.zarr, made by preprocess")]
 Output = Annotated[
@@ -90,6 +91,25 @@ def embedding_cache(folder: Path | None, max_gb: float) -> "EmbeddingCache | Non
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
 
     return None if folder is None else EmbeddingCache(folder, max_gb=max_gb)
+
+
+def checkpoints(values: list[str]) -> "Weights":
+    """Read `[NAME=]FILE` options: one file without a name, or any number with one.
+
+    Raises:
+        UsageError: when it is not said whose a file is.
+    """
+    read = [split_name(value) for value in values]
+    if len(read) == 1 and read[0][0] is None:
+        return read[0][1]
+    found: dict[str, Path] = {}
+    for name, path in read:
+        if name is None or name in found:
+            raise UsageError(
+                f"--checkpoint {path}: say once whose each file is: --checkpoint NAME={path}"
+            )
+        found[name] = path
+    return found
 
 
 def named_once(values: Iterable[str]) -> dict[str, Path]:

@@ -14,13 +14,17 @@ def sam_label(
     prompts: Annotated[Path, typer.Argument(metavar="PROMPTS", help="prompts.zarr")],
     output: opt.Output,
     generalist: Annotated[
-        str | None, typer.Option(help="sam or region-growing; see `samssl list generalists`")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="see `samssl list generalists`; several are asked together; default: the recipe's",
+        ),
     ] = None,
     checkpoint: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Option(
-            metavar="FILE",
-            help="the weights of a SAM, .pth or .safetensors; see `samssl weights`",
+            metavar="[NAME=]FILE",
+            help="the weights of a generalist, .pth or .safetensors; see `samssl weights`",
         ),
     ] = None,
     embeddings: opt.Embeddings = None,
@@ -33,14 +37,14 @@ def sam_label(
     """Ask the generalist to answer the prompts, and keep the answers as pseudo-labels."""
     from samssl_cli.stages.sam_label import sam_label as stage
 
-    resolved = opt.resolve(recipe, overrides, sam_label__generalist=generalist)
+    resolved = opt.resolve(recipe, overrides, sam_label__generalist=generalist or None)
     cache = opt.embedding_cache(embeddings, embeddings_gb)
     with TerminalProgress() as progress:
         path = stage(
             cases,
             prompts,
             output,
-            weights=checkpoint,
+            weights=opt.checkpoints(checkpoint or []),
             recipe=resolved,
             device=device,
             force=force,

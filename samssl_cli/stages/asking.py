@@ -6,7 +6,8 @@ probabilities of a network, or for its upper bound those of a reference.
 
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from samssl_cli.artifacts.generalist import GeneralistWeights
     from samssl_cli.generalists.combine import Answer
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
+    from samssl_cli.generalists.fuse import Fused
     from samssl_cli.generalists.types import Generalist
     from samssl_cli.prompts.types import ObjectPrompts
     from samssl_cli.stages.specialist import Specialist
+    from samssl_cli.volumes.grid import Spacing
 
     Predicted = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -90,7 +93,7 @@ def choose_weights(options: SamLabel, weights: Path | None, progress: Progress) 
     Raises:
         UsageError: when the generalist is unknown, or the folder holds several that fit.
     """
-    name = options.generalist
+    (name,) = options.generalists
     check_name(GENERALISTS, name, kind="generalist")
     if weights is not None or not GENERALISTS[name].needs_checkpoint:
         return weights
@@ -148,10 +151,11 @@ def generalist_record(options: SamLabel, digest: Mapping[str, str]) -> dict[str,
     `register` is its name in the exposure register: MedSAM is Segment Anything, trained further,
     and the options say which of the two it is.
     """
-    trainings = GENERALISTS[options.generalist].trainings
+    (name,) = options.generalists
+    trainings = GENERALISTS[name].trainings
     return {
-        "name": options.generalist,
-        "register": trainings.name(options.chosen_options) if trainings else options.generalist,
+        "name": name,
+        "register": trainings.name(options.chosen_options) if trainings else name,
         "weights_sha256": digest.get("weights"),
     }
 
@@ -177,16 +181,14 @@ def load_generalist(
     from samssl_cli.generalists.types import Adaptable, Remembering
     from samssl_cli.stages.device import pick_device
 
-    build, place = (
-        load(GENERALISTS, options.generalist, kind="generalist").build,
-        pick_device(device),
-    )
+    (name,) = options.generalists
+    build, place = load(GENERALISTS, name, kind="generalist").build, pick_device(device)
     own = None if weights is None or not is_artifact(weights) else weights
     generalist: Generalist = build(
         options.chosen_options, checkpoint=None if own else weights, device=str(place)
     )
     if own is not None and isinstance(generalist, Adaptable):
-        generalist.take_weights(_own_weights(options.generalist, own).tensors(), path=own)
+        generalist.take_weights(_own_weights(name, own).tensors(), path=own)
     if embeddings is not None and isinstance(generalist, Remembering):
         generalist.remember_in(
             embeddings, weights_sha256=digest.get("weights", ""), device=_kind_and_name(place)
@@ -201,22 +203,46 @@ def _kind_and_name(device: "torch.device") -> str:
     return f"{hardware['device']} {hardware['name']}"
 
 
-def ask(
-    generalist: "Generalist",
-    embed: Callable[[], Any],
-    objects: "tuple[ObjectPrompts, ...]",
-    options: SamLabel,
-) -> "list[Answer]":
-    """Ask about every object of a case; `embed` is called only when there is one."""
-    from samssl_cli.generalists.combine import judge
+def embed_once(
+    generalists: "Sequence[Generalist]", image: "NDArray[np.float16]", spacing_mm: "Spacing"
+) -> Callable[[], list[Any]]:
+    """Give what encodes an image with every generalist when it is first called, and never again."""
+    import numpy as np
+
+    @cache
+    def embed() -> list[Any]:
+        whole = image.astype(np.float32)
+        return [generalist.embed(whole, spacing_mm) for generalist in generalists]
+
+    return embed
+
+
+def hear(
+    generalists: "Sequence[Generalist]",
+    embed: Callable[[], list[Any]],
+    objects: "Sequence[ObjectPrompts]",
+) -> "Iterator[tuple[ObjectPrompts, list[Fused]]]":
+    """Ask every generalist about every object; `embed` is called only when there is one."""
     from samssl_cli.generalists.fuse import fuse
 
-    if not objects:
-        return []
-    embedding = embed()
+    for prompted in objects:
+        pairs = zip(generalists, embed(), strict=True)
+        yield prompted, [fuse(one.segment(embedding, prompted.sets)) for one, embedding in pairs]
+
+
+def ask(
+    generalists: "Sequence[Generalist]",
+    embed: Callable[[], list[Any]],
+    objects: "Sequence[ObjectPrompts]",
+    options: SamLabel,
+) -> "list[Answer]":
+    """Ask about every object of a case, and judge what all generalists together say."""
+    from samssl_cli.generalists.blend import blend
+    from samssl_cli.generalists.combine import judge
+
     return [
-        judge(prompted, fuse(generalist.segment(embedding, prompted.sets)), options)
-        for prompted in objects
+        judge(prompted, blend(answers, prompted.mask), options)
+        for prompted, answers in hear(generalists, embed, objects)
     ]
 
 

@@ -19,13 +19,9 @@ from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.registry import check_name
 from samssl_cli.report.scores_table import write_csv, write_json
-from samssl_cli.stages.asking import (
-    check_strategies,
-    generalist_record,
-    load_generalist,
-    weights_digest,
-)
+from samssl_cli.stages.asking import check_strategies
 from samssl_cli.stages.inputs import check_option_tables
+from samssl_cli.stages.panel import Weights, load_panel, panel_inputs, panel_of, weights_of
 from samssl_cli.stages.provenance import provenance
 from samssl_cli.stages.run import Work, run_stage
 from samssl_cli.stages.score_rows import ASKED, HEADLINE, PREDICTIONS, ROWS, TEMPLATE
@@ -45,7 +41,7 @@ def evaluate(
     *,
     recipe: Recipe,
     largest_component: Sequence[str] = (),
-    weights: Path | None = None,
+    weights: Weights = None,
     device: str,
     force: bool,
     progress: Progress,
@@ -60,7 +56,7 @@ def evaluate(
         recipe: its section evaluate is used; for a checkpoint also prompt and sam_label.
         largest_component: names of the classes that are reduced to their largest component in the
             cleaned rows; empty for all of them.
-        weights: of the generalist that is asked beside the prediction.
+        weights: of the generalists that are asked beside the prediction.
         device: where to predict.
         force: replace an artifact of another plan.
         progress: where to report.
@@ -76,15 +72,19 @@ def evaluate(
     recipe = _in_a_known_unit(recipe.narrowed(), cases, progress)
     what = read_manifest(what_path, "checkpoint", "prompts", "labels")
     one_object = _class_indices(cases, largest_component)
-    is_asked = _asks_generalist(what, recipe, weights, progress)
-    digest = weights_digest(recipe.sam_label.generalist, weights) if is_asked else {}
+    is_asked = _asks_generalists(what, recipe, weights, progress)
+    panel = panel_of(recipe.sam_label, weights_of(recipe.sam_label, weights)) if is_asked else ()
     sections = ("evaluate", "inference", *(("prompt", "sam_label") if is_asked else ()))
     plan = Plan(
         kind="scores",
         stage="evaluate",
         options={**recipe.options(*sections), "largest_component": one_object},
         seed=0,
-        inputs={"cases": references.cases_fingerprint, "what": what.fingerprint, **digest},
+        inputs={
+            "cases": references.cases_fingerprint,
+            "what": what.fingerprint,
+            **panel_inputs(panel),
+        },
     )
 
     def work(work: Work) -> None:
@@ -102,15 +102,10 @@ def evaluate(
             progress=progress,
         )
         template = Template(cases) if recipe.evaluate.sanity else None
-        asked = None
-        if is_asked:
-            asked = load_generalist(
-                recipe.sam_label, weights, device, digest=digest, embeddings=embeddings
-            )
+        asked = load_panel(panel, device, embeddings)
         scorer = Scorer(cases, references, source, recipe, one_object, template, asked)
         scored = _score_all(work, scorer)
-        record = generalist_record(recipe.sam_label, digest) if is_asked else None
-        _seal(work, cases, scored, what, recipe, record)
+        _seal(work, cases, scored, what, recipe, [one.record for one in panel])
 
     run_stage(plan, output, work=work, force=force, progress=progress)
     scores = Scores(output)
@@ -145,26 +140,25 @@ def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
     return [1 + known.index(name) for name in names or known]
 
 
-def _asks_generalist(
-    what: Manifest, recipe: Recipe, weights: Path | None, progress: Progress
-) -> bool:
-    """Whether the rows with the generalist apply: to a checkpoint, with weights where needed."""
-    name = recipe.sam_label.generalist
-    check_name(GENERALISTS, name, kind="generalist")
+def _asks_generalists(what: Manifest, recipe: Recipe, weights: Weights, progress: Progress) -> bool:
+    """Whether the rows with the generalists apply: to a checkpoint, with weights where needed."""
+    for name in recipe.sam_label.generalists:
+        check_name(GENERALISTS, name, kind="generalist")
     if what.kind != "checkpoint" or not recipe.evaluate.sanity:
-        if weights is not None:
+        if weights:
             raise UsageError(
                 f"--checkpoint {weights}: the generalist is asked only beside a trained network, "
                 "and not with --no-sanity; leave it out"
             )
         return False
     check_strategies(recipe.prompt)
-    if GENERALISTS[name].needs_checkpoint and weights is None:
-        progress.note(
-            f"the rows with the generalist are left out: {name} needs its weights; "
-            "add --checkpoint, as for sam-label"
-        )
-        return False
+    for name, path in weights_of(recipe.sam_label, weights).items():
+        if GENERALISTS[name].needs_checkpoint and path is None:
+            progress.note(
+                f"the rows with the generalist are left out: {name} needs its weights; "
+                "add --checkpoint, as for sam-label"
+            )
+            return False
     return True
 
 
@@ -189,7 +183,7 @@ def _seal(
     names: Sequence[str],
     what: Manifest,
     recipe: Recipe,
-    asked: Mapping[str, Any] | None,
+    asked: Sequence[Mapping[str, Any]],
 ) -> None:
     import numpy as np
 

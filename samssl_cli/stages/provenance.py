@@ -16,6 +16,7 @@ _REPEATED = (
     "predictor",
     "hardware",
     "patch_size",
+    "gate",
 )
 
 
@@ -25,7 +26,7 @@ def provenance(
     scored: Sequence[str],
     *,
     known_as: str,
-    asked: Mapping[str, Any] | None,
+    asked: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """What a score repeats of the artifact that was scored, as JSON values.
 
@@ -34,10 +35,10 @@ def provenance(
         cases: the data set.
         scored: the names of the cases that are scored.
         known_as: the data set's name in the exposure register; empty for the name it has.
-        asked: record of the generalist that was asked beside the prediction, if one was.
+        asked: records of the generalists that were asked beside the prediction, if any.
     """
     learned_from = generalists_of(what)
-    named = merged(learned_from, [asked] if asked else [])
+    named = merged(learned_from, asked)
     dataset = known_as or cases.facts.name
     return {
         "stage": what.plan["stage"],
@@ -51,7 +52,7 @@ def provenance(
         },
         "spacing_is_known": cases.spacing_is_known,
         "generalists": learned_from,
-        "asked_beside": asked,
+        "asked_beside": [dict(one) for one in asked],
         "known_as": dataset,
         "exposure": [
             {

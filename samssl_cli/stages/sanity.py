@@ -17,7 +17,7 @@ from samssl_cli.generalists.types import Generalist
 from samssl_cli.metrics.template import template_label
 from samssl_cli.prompts.types import ObjectPrompts
 from samssl_cli.recipe import Recipe, SamLabel
-from samssl_cli.stages.asking import answer_record, ask, place_prompts, seed_of_case
+from samssl_cli.stages.asking import answer_record, ask, embed_once, place_prompts, seed_of_case
 from samssl_cli.volumes.voxels import likeliest
 
 Label = NDArray[np.uint8]
@@ -34,8 +34,8 @@ class Asked:
     """Placed on the prediction."""
     alone: Label
     """(I, J, K): its answers to them, without the specialist and without a gate."""
-    pseudo: Combined
-    """What `sam-label` would make of them, with both."""
+    pseudo: Combined | None
+    """What `sam-label` would make of them, with both; None for a gate that has to be calibrated."""
     records: list[dict[str, Any]]
     """One for each object, as in `pseudo.zarr`."""
     oracle: Label
@@ -57,7 +57,7 @@ class Template:
 
 
 def ask_beside(
-    generalist: Generalist,
+    generalists: Sequence[Generalist],
     case: UnlabeledCase,
     probability: Probability,
     uncertainty: NDArray[np.float32],
@@ -67,33 +67,27 @@ def ask_beside(
     """Ask about the objects of a prediction, then about those of the reference.
 
     Args:
-        generalist: to ask; the image is encoded once.
+        generalists: to ask; the image is encoded once by each, and their answers are averaged.
         case: the image.
         probability: (classes, I, J, K) of the prediction.
         uncertainty: (I, J, K) of the prediction.
         reference: (I, J, K) held-out label on the same grid.
         recipe: its sections prompt and sam_label are used.
     """
-    embeddings: list[Any] = []
-
-    def embed() -> Any:
-        if not embeddings:
-            image = case.image.astype(np.float32)
-            embeddings.append(generalist.embed(image, case.geometry.spacing_mm))
-        return embeddings[0]
-
+    embed = embed_once(generalists, case.image, case.geometry.spacing_mm)
     options, seed = recipe.sam_label, seed_of_case(0, case.name)
     objects = place_prompts(probability, uncertainty, recipe.prompt, seed=seed)
-    answers = ask(generalist, embed, objects, options)
+    answers = ask(generalists, embed, objects, options)
     alone = [judge(answer.prompts, answer.fused, _alone(options)) for answer in answers]
     true = _one_hot(reference, len(probability))
     true_objects = place_prompts(true, np.zeros_like(uncertainty), recipe.prompt, seed=seed)
-    oracle = ask(generalist, embed, true_objects, _alone(options))
+    oracle = ask(generalists, embed, true_objects, _alone(options))
+    is_known = options.gate == "thresholds"
     return Asked(
         objects=objects,
         alone=likeliest(combine(probability, alone, _alone(options)).probability),
-        pseudo=combine(probability, answers, options),
-        records=[answer_record(answer) for answer in answers],
+        pseudo=combine(probability, answers, options) if is_known else None,
+        records=[answer_record(answer) for answer in answers] if is_known else [],
         oracle=likeliest(combine(true, oracle, _alone(options)).probability),
     )
 

@@ -42,7 +42,8 @@ class Scorer:
     one_object: Sequence[int]
     """Classes that are reduced to their largest component in the cleaned rows."""
     template: Template | None
-    generalist: Generalist | None
+    generalists: Sequence[Generalist]
+    """Asked beside the prediction; empty for none."""
 
     def score(self, name: str) -> CaseScores:
         """Predict, clean, ask beside, compare."""
@@ -56,16 +57,16 @@ class Scorer:
             prediction=labels[HEADLINE],
             grid=case.geometry.native,
             rows=self._compare(labels, reference, case.geometry),
-            pseudo_label=None if asked is None else self._pseudo_label(case.geometry, asked),
+            pseudo_label=self._pseudo_label(case.geometry, asked),
             prompts=prompt_records(asked.objects if asked else look.objects or ()),
             diagnosis=diagnose(look, asked, here, self.cases.facts.class_names),
         )
 
     def _ask(self, case: UnlabeledCase, look: Look, reference: Label) -> Asked | None:
-        if self.generalist is None or look.uncertainty is None:
+        if not self.generalists or look.uncertainty is None:
             return None
         return ask_beside(
-            self.generalist, case, look.probability, look.uncertainty, reference, self.recipe
+            self.generalists, case, look.probability, look.uncertainty, reference, self.recipe
         )
 
     def _label_maps(self, where: Geometry, look: Look, asked: Asked | None) -> dict[str, Label]:
@@ -79,7 +80,9 @@ class Scorer:
             labels[ORACLE_PROMPTS] = self._native(asked.oracle, where)
         return labels
 
-    def _pseudo_label(self, where: Geometry, asked: Asked) -> Label:
+    def _pseudo_label(self, where: Geometry, asked: Asked | None) -> Label | None:
+        if asked is None or asked.pseudo is None:
+            return None
         return self._native(likeliest(asked.pseudo.probability), where)
 
     def _native(self, label: Label, where: Geometry) -> Label:
