@@ -39,7 +39,9 @@ class PseudoLabels:
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         self.names = self._store.names
         self.generalists = generalists_of(self._store.manifest)
-        """Those whose answers went into the labels, in this round and before it."""
+        """Those that were asked for the labels, in this round and before it."""
+        self.gate: dict[str, Any] | None = self._store.about.get("gate")
+        """What a calibrated gate found on the labeled cases; None without one."""
 
     def read(self, name: str) -> PseudoLabel:
         """Read the pseudo-label of a case."""

@@ -11,6 +11,7 @@ from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.prompts.serialize import pack, unpack
 from samssl_cli.prompts.types import ObjectPrompts
+from samssl_cli.recipe import Prompt
 from samssl_cli.volumes.geometry import Geometry
 
 _OWN = ("probability", "uncertainty")
@@ -27,6 +28,8 @@ class PromptSet:
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         self.names = self._store.names
         self.generalists = generalists_of(self._store.manifest)
+        self.options = Prompt.model_validate(self._store.manifest.plan["options"]["prompt"])
+        """How the prompts were placed."""
 
     def objects(self, name: str) -> tuple[ObjectPrompts, ...]:
         """The prompts for every object that the specialist found in a case; possibly none."""

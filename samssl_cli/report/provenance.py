@@ -7,6 +7,7 @@ from samssl_cli.artifacts.lineage import merged
 from samssl_cli.artifacts.scores import Scores
 from samssl_cli.metrics.score import ClassScore, summarise
 from samssl_cli.report.contents import Fact, Notice
+from samssl_cli.report.gate import gate_in_words
 
 _FEW_CASES = 6
 _NEAR_TEMPLATE = 0.05  # Dice
@@ -40,11 +41,18 @@ def _label_budget(scores: Scores) -> Iterator[tuple[str, str]]:
     budget: Mapping[str, int] = about.get("label_budget", {})
     yield "labeled cases trained on", str(budget.get("training", about["num_labeled"]))
     yield "labeled cases to select a checkpoint", str(budget.get("selection", 0))
-    yield "labeled cases to calibrate", str(budget.get("calibration", 0))
+    yield "labeled cases to calibrate", _calibrated_on(about, budget)
     if "unlabeled" in budget:
         yield "unlabeled cases trained on", str(budget["unlabeled"])
     for role, number in about["num_scored"].items():
         yield f"{role} cases scored", str(number)
+
+
+def _calibrated_on(about: Mapping[str, Any], budget: Mapping[str, int]) -> str:
+    """Of a gate, which is calibrated on the cases of the training."""
+    if "gate" in about:
+        return f"{about['gate']['num_labeled']} (the same, for the gate)"
+    return str(budget.get("calibration", 0))
 
 
 def _training(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -64,14 +72,25 @@ def _training(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _generalists(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     names = [one["name"] for one in about["generalists"]]
     yield "learned from the answers of", ", ".join(names) or "none"
-    if about["asked_beside"]:
-        yield "asked beside the prediction", about["asked_beside"]["name"]
-    for one in merged(about["generalists"], filter(None, [about["asked_beside"]])):
+    if "gate" in about:
+        yield "gate", gate_in_words(about["gate"])
+    asked = _asked_beside(about)
+    if asked:
+        yield "asked beside the prediction", ", ".join(one["name"] for one in asked)
+    for one in merged(about["generalists"], asked):
         if one["weights_sha256"]:
             yield f"weights of {one['name']} (sha256)", one["weights_sha256"]
     yield "data set looked up as", about["known_as"]
     for one in about["exposure"]:
         yield f"{one['generalist']} and this data set", one["sentence"]
+
+
+def _asked_beside(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The records of those asked; older scores have one record, or none."""
+    asked = about["asked_beside"]
+    if asked is None:
+        return []
+    return [asked] if isinstance(asked, Mapping) else list(asked)
 
 
 def _scoring(scores: Scores) -> Iterator[tuple[str, str]]:
@@ -141,6 +160,9 @@ def _remarks(scores: Scores) -> Iterator[Notice]:
     for one in scores.about["exposure"]:
         if one["verdict"] in ("unknown", "not-listed"):
             yield Notice("info", one["sentence"])
+    gate = scores.about.get("gate")
+    if gate is not None and not gate["is_open"]:
+        yield Notice("info", gate_in_words(gate))
     if scores.about["scored"] != "checkpoint":
         yield Notice(
             "info",

@@ -62,7 +62,7 @@ def _pseudo(
     look: Look, asked: Asked | None
 ) -> tuple[Label, NDArray[np.bool_], list[dict[str, Any]]] | None:
     """Label, acceptance and records of the pseudo-label that is diagnosed, if there is one."""
-    if asked is not None:
+    if asked is not None and asked.pseudo is not None:
         return likeliest(asked.pseudo.probability), asked.pseudo.acceptance, asked.records
     if look.pseudo is not None:
         return look.pseudo.label, look.pseudo.acceptance > 0, look.pseudo.objects

@@ -42,6 +42,7 @@ def fit_and_seal(
     device: torch.device,
     tensorboard: Path | None,
     generalists: Sequence[Mapping[str, Any]] = (),
+    gate: Mapping[str, Any] | None = None,
 ) -> None:
     """Train from where an earlier run stopped, and seal the checkpoint.
 
@@ -74,6 +75,7 @@ def fit_and_seal(
             **about(cases, recipe, options, method),
             "generalists": learned_from,
             "hardware": describe_hardware(device),
+            **({} if gate is None else {"gate": dict(gate)}),
         }
     )
 

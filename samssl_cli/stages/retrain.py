@@ -126,6 +126,7 @@ def _retrain(
         device=where,
         tensorboard=tensorboard,
         generalists=merged([] if init is None else init.generalists, pseudo.generalists),
+        gate=pseudo.gate,
     )
 
 

@@ -1,7 +1,8 @@
 """`samssl sam-label`: the generalist answers the prompts, and the answers become pseudo-labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.cases import Cases, UnlabeledCase
 from samssl_cli.artifacts.labels import PseudoLabel, write_pseudo_label
@@ -10,15 +11,9 @@ from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.artifacts.prompt_set import PromptSet
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, SamLabel
-from samssl_cli.stages.asking import (
-    answer_record,
-    ask,
-    choose_weights,
-    generalist_record,
-    load_generalist,
-    weights_digest,
-)
+from samssl_cli.stages.asking import answer_record, ask, embed_once
 from samssl_cli.stages.inputs import check_made_from, check_option_tables
+from samssl_cli.stages.panel import Panel, Weights, choose_panel, load_panel, panel_inputs
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
@@ -31,7 +26,7 @@ def sam_label(
     prompts_path: Path,
     output: Path,
     *,
-    weights: Path | None,
+    weights: Weights,
     recipe: Recipe,
     device: str,
     force: bool,
@@ -49,27 +44,31 @@ def sam_label(
     """
     check_option_tables(recipe)
     recipe = recipe.narrowed()
-    chosen = choose_weights(recipe.sam_label, weights, progress)
-    digest = weights_digest(recipe.sam_label.generalist, chosen)
+    panel = choose_panel(recipe.sam_label, weights, progress)
     cases, prompts = Cases(cases_path), PromptSet(prompts_path)
     check_made_from(cases, prompts.path, prompts.cases_fingerprint, cure="samssl prompt")
     inputs = {"cases": cases.fingerprint, "prompts": prompts.fingerprint}
+    is_calibrated = recipe.sam_label.gate == "calibrated"
     plan = Plan(
         kind="labels",
         stage="sam-label",
-        options=recipe.options("sam_label"),
+        options=recipe.options("sam_label", *(("gate",) if is_calibrated else ())),
         seed=0,
-        inputs={**inputs, **digest},
+        inputs={**inputs, **panel_inputs(panel)},
     )
 
     def work(work: Work) -> None:
-        options = recipe.sam_label
-        generalist = load_generalist(options, chosen, device, digest=digest, embeddings=embeddings)
-        _label(work, cases, prompts, generalist, options)
+        generalists = load_panel(panel, device, embeddings)
+        told = _label(work, cases, prompts, generalists, panel, recipe)
+        totals = _totals(work, prompts)
+        progress.note(
+            f"accepted the answers for {totals['num_accepted']} of {totals['num_objects']} objects"
+        )
         if embeddings is not None and embeddings.is_used:
             progress.note(embeddings.report())
-        asked = merged(prompts.generalists, [generalist_record(options, digest)])
-        work.draft.seal({**cases.facts.to_json(), **_totals(work, prompts), "generalists": asked})
+        asked = merged(prompts.generalists, [one.record for one in panel])
+        gate = {"gate": {**told, **totals}} if told else {}
+        work.draft.seal({**cases.facts.to_json(), **totals, "generalists": asked, **gate})
 
     return run_stage(plan, output, work=work, force=force, progress=progress)
 
@@ -78,17 +77,36 @@ def _label(
     work: Work,
     cases: Cases,
     prompts: PromptSet,
-    generalist: "Generalist",
-    options: SamLabel,
-) -> None:
+    generalists: "Sequence[Generalist]",
+    panel: Panel,
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Write all pseudo-labels; give what is to be told of a gate that was calibrated."""
+    if recipe.sam_label.gate == "calibrated":
+        from samssl_cli.stages.gating import label_gated
+
+        names = [one.name for one in panel]
+        adapted = [one.name for one in panel if one.is_adapted]
+        if adapted:
+            work.progress.note(
+                f"{' and '.join(adapted)} was adapted on the labeled cases, on which the gate is "
+                "calibrated: it looks better there than it is"
+            )
+        told = label_gated(work, cases, prompts, generalists, names, recipe)
+        return {**told, "adapted": adapted}
     store = work.draft.root
     for name in work.each_pending(store, prompts.names, "labelling"):
         case = cases.read_unlabeled(name)
-        write_pseudo_label(store, name, _label_case(case, prompts, generalist, options))
+        pseudo = _label_case(case, prompts, generalists, recipe.sam_label)
+        write_pseudo_label(store, name, pseudo)
+    return {}
 
 
 def _label_case(
-    case: UnlabeledCase, prompts: PromptSet, generalist: "Generalist", options: SamLabel
+    case: UnlabeledCase,
+    prompts: PromptSet,
+    generalists: "Sequence[Generalist]",
+    options: SamLabel,
 ) -> PseudoLabel:
     import numpy as np
 
@@ -96,12 +114,8 @@ def _label_case(
     from samssl_cli.volumes.voxels import likeliest
 
     specialist = prompts.probability(case.name)
-    answers = ask(
-        generalist,
-        lambda: generalist.embed(case.image.astype(np.float32), case.geometry.spacing_mm),
-        prompts.objects(case.name),
-        options,
-    )
+    embed = embed_once(generalists, case.image, case.geometry.spacing_mm)
+    answers = ask(generalists, embed, prompts.objects(case.name), options)
     combined = combine(specialist, answers, options)
     return PseudoLabel(
         label=likeliest(combined.probability),
@@ -121,5 +135,4 @@ def _totals(work: Work, prompts: PromptSet) -> dict[str, int]:
         for record in read_member_attributes(work.draft.root.member(name))["objects"]
     ]
     accepted = sum(record["is_accepted"] for record in objects)
-    work.progress.note(f"accepted the answers for {accepted} of {len(objects)} objects")
     return {"num_objects": len(objects), "num_accepted": accepted}

@@ -75,6 +75,18 @@ def test_a_generalist_that_taught_and_was_asked_is_listed_once():
     assert [fact.value for fact in found].count("abc") == 1
 
 
+def test_what_a_gate_found_is_stated():
+    dice = {"specialist": 0.8, "generalists": {"sam": 0.7}, "gated": 0.8}
+    gate = {"is_calibrated": True, "is_open": False, "num_labeled": 1, "dice": dice}
+    scores = FakeScores(gate=gate, asked_beside=[{"name": "sam", "weights_sha256": None}])
+    found = named(scores)
+    assert found["Generalists", "gate"].startswith("The generalist did not help")
+    assert found["Generalists", "asked beside the prediction"] == "sam"
+    assert found["Label budget", "labeled cases to calibrate"] == "1 (the same, for the gate)"
+    (notice,) = notices(scores)
+    assert (notice.level, notice.text) == ("info", found["Generalists", "gate"])
+
+
 def test_scores_without_a_training_state_what_there_is():
     scores = FakeScores(stage="sam-label", scored="pseudo-labels")
     for key in ("method", "steps", "hardware", "label_budget", "checkpoint_rule"):
