@@ -43,11 +43,7 @@ class Samples:
 
     def can_be_fitted(self) -> bool:
         """Whether every fold leaves voxels of both kinds to learn from."""
-        return all(
-            len({bool(t) for one in self.all for t in np.unique(one.target[self._learned(one, f)])})
-            == 2
-            for f in folds_of(self.num_cases)
-        )
+        return all(self._kinds(fold) == {False, True} for fold in folds_of(self.num_cases))
 
     def fit(
         self, weights: Array, columns: slice, options: recipe.Gate, *, without: int | None = None
@@ -65,6 +61,11 @@ class Samples:
             np.concatenate(shares),
             penalty=options.penalty,
         )
+
+    def _kinds(self, without: int) -> set[bool]:
+        """Which targets there are among the voxels that a fold is judged by."""
+        targets = (one.target[self._learned(one, without)] for one in self.all)
+        return {bool(kind) for target in targets for kind in np.unique(target)}
 
     def _learned(self, sample: Sample, without: int | None) -> NDArray[np.bool_]:
         if without is None:

@@ -1,8 +1,10 @@
-"""A calibrated gate through the stages that follow it."""
+"""A calibrated gate, and several generalists, through the stages that follow."""
 
 import pytest
 
+from samssl_cli.artifacts.labels import PseudoLabels
 from samssl_cli.artifacts.scores import Scores
+from samssl_cli.generalists import GENERALISTS
 
 CALIBRATED = (
     "sam_label.gate=calibrated",
@@ -51,3 +53,19 @@ def test_the_gates_options_count_only_where_it_is_calibrated(gated, loop):
 
 def test_labels_of_thresholds_say_nothing_of_a_gate(loop):
     assert "gate" not in Scores(loop.path("scores")).about
+
+
+def test_two_generalists_that_say_the_same_are_as_one(loop, tmp_path, monkeypatch):
+    monkeypatch.setitem(GENERALISTS, "twin", GENERALISTS["region-growing"])
+    both = ('sam_label.generalist=["region-growing", "twin"]',)
+    copy = loop.linked(tmp_path, "cases", "prompts", "student", overrides=both)
+
+    for name in (labels := PseudoLabels(copy.label())).names:
+        alone = PseudoLabels(loop.path("pseudo")).read(name)
+        assert (labels.read(name).label == alone.label).mean() > 0.999  # but for rounding
+    scores, single = Scores(copy.evaluate()), Scores(loop.path("scores"))
+    assert [one["name"] for one in scores.about["asked_beside"]] == ["region-growing", "twin"]
+    for name in scores.names:
+        for row in ("generalist+specialist-prompts", "generalist+oracle-prompts"):
+            for one, other in zip(scores.rows(name)[row], single.rows(name)[row], strict=True):
+                assert one["values"]["dice"] == pytest.approx(other["values"]["dice"], abs=1e-3)
