@@ -98,10 +98,9 @@ def renamed(weights: Mapping[str, torch.Tensor]) -> StateDict:
     a check of all names finds it.
     """
     found = {_rename(key): value for key, value in weights.items()}
-    rows = [found.pop(f"prompt_encoder.point_embeddings.{n}.weight", None) for n in range(4)]
-    known = [row for row in rows if row is not None]
-    if len(known) == len(rows):
-        found[_POINTS] = torch.cat(known)
+    rows = [f"prompt_encoder.point_embeddings.{number}.weight" for number in range(4)]
+    if all(row in found for row in rows):
+        found[_POINTS] = torch.cat([found.pop(row) for row in rows])
     return found
 
 
