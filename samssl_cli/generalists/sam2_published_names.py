@@ -167,7 +167,7 @@ def _rename(key: str) -> str:
 
 def _block_widths(weights: Mapping[str, torch.Tensor]) -> list[int]:
     prefix, suffix = "vision_encoder.backbone.blocks.", ".attn.proj.weight"
-    widths = []
+    widths: list[int] = []
     while (weight := weights.get(f"{prefix}{len(widths)}{suffix}")) is not None:
         widths.append(int(weight.shape[0]))
     if not widths:

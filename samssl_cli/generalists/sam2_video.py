@@ -54,16 +54,46 @@ class Film(Mapping[int, Tensor]):
         return iter(range(len(self)))
 
 
+class Features:
+    """What the model made of the frames so far; it stands where a session has its cache.
+
+    Features depend on the frame alone, so all passes share them. The table of positions, five times
+    as large, depends on nothing but its size, and is kept once.
+    """
+
+    def __init__(self, kept_slices: int) -> None:
+        """Keep the features of so many frames; of more, those go that were made first."""
+        self._kept_slices = kept_slices
+        self._features: dict[int, Any] = {}
+        self._positions: Any = None
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def cache_vision_features(self, frame_idx: int, features: Mapping[str, Any]) -> None:
+        """Keep what the image encoder made of a frame (as a session calls it)."""
+        if len(self._features) >= self._kept_slices:
+            del self._features[next(iter(self._features))]
+        self._features[frame_idx] = features["vision_feats"]
+        if self._positions is None:
+            self._positions = features["vision_pos_embeds"]
+
+    def get_vision_features(self, frame_idx: int) -> dict[str, Any] | None:
+        """What was kept of a frame, if it was (as a session calls it)."""
+        if frame_idx not in self._features:
+            return None
+        return {"vision_feats": self._features[frame_idx], "vision_pos_embeds": self._positions}
+
+
 @dataclass(frozen=True)
 class Theatre:
-    """A model, a film, and the features of the frames that were needed so far."""
+    """A model, a film, and what the model made of it so far."""
 
     model: Any
     film: Film
     size: tuple[int, int]
     """(H, W) of a slice."""
-    features: Any
-    """A `Sam2VideoInferenceCache`: features depend on the frame alone, so all passes share it."""
+    features: Features
 
 
 def open_theatre(model: Any, pictures: NDArray[np.uint8], *, kept_slices: int) -> Theatre:
@@ -74,15 +104,9 @@ def open_theatre(model: Any, pictures: NDArray[np.uint8], *, kept_slices: int) -
         pictures: in the order in which they are followed.
         kept_slices: of how many frames features are kept.
     """
-    from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceCache
-
-    cache = Sam2VideoInferenceCache(
-        inference_device=model.device,
-        inference_state_device=model.device,
-        max_vision_features_cache_size=kept_slices,
-    )
     _, height, width, _ = pictures.shape
-    return Theatre(model, Film(pictures, side_of(model)), (height, width), cache)
+    film = Film(pictures, side_of(model))
+    return Theatre(model, film, (height, width), Features(kept_slices))
 
 
 def side_of(model: Any) -> int:
@@ -152,10 +176,10 @@ def joined(
     """
     joint = {}
     for index in sorted({*forward, *back}):
-        if index not in back or index in keys:
-            joint[index] = forward.get(index, back.get(index))
-        elif index not in forward:
+        if index not in forward:
             joint[index] = back[index]
+        elif index not in back or index in keys:
+            joint[index] = forward[index]
         else:
             share = _share_of_forward(index, keys)
             mean = share * expit(forward[index].astype(np.float64))
