@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samssl_cli.artifacts.manifest import METADATA
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.generalists.checkpoint_file import sha256_of_weights
-from samssl_cli.generalists.model_folder import is_model_folder, sha256_of_folder
+from samssl_cli.generalists.model_folder import sha256_of_folder
 from samssl_cli.generalists.published import find_weights, weights_folder
 from samssl_cli.progress import Progress
 from samssl_cli.prompts import STRATEGIES
@@ -132,8 +133,8 @@ def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
 
 
 def is_artifact(weights: Path) -> bool:
-    """Whether these weights are a `generalist.zarr`, and not a file or a folder of transformers."""
-    return weights.is_dir() and not is_model_folder(weights)
+    """Whether these weights are a `generalist.zarr`, and no file and no folder of transformers."""
+    return (weights / METADATA).is_file()
 
 
 def _own_weights(generalist: str, path: Path) -> "GeneralistWeights":
