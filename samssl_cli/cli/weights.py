@@ -26,7 +26,9 @@ def list_rows(as_json: AsJson = False) -> None:
 
 @weights.command("verify")
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="weights, .pth or .safetensors")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="weights: .pth, .pt, .safetensors or a folder")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Load a weights file without running code in it: which model, which digest."""

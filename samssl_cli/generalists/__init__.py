@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samssl_cli.generalists.checkpoint_file import PUBLISHED, PUBLISHED_MED3D
+from samssl_cli.generalists.checkpoint_file import PUBLISHED, PUBLISHED_MED3D, PUBLISHED_SAM2
 from samssl_cli.registry import Entry
 
 
@@ -41,6 +41,8 @@ class GeneralistEntry(Entry):
     """Which files `--checkpoint` may name, for messages."""
     trainings: Trainings | None = None
     """None when all its weights saw the same data: the register has it under its own name."""
+    takes_folder: bool = False
+    """True when `--checkpoint` may also name a folder that transformers saved."""
 
 
 SHIPPED = Path(__file__).parent.parent / "weights"
@@ -61,6 +63,15 @@ GENERALISTS: dict[str, GeneralistEntry] = {
         needs_checkpoint=True,
         published=PUBLISHED,
         trainings=Trainings("preprocessing", "sam", {"sam": "sam", "medsam": "medsam"}),
+    ),
+    "sam2": GeneralistEntry(
+        "samssl_cli.generalists.sam2:Sam2",
+        "SAM 2 or MedSAM2: prompts on key slices, followed through the volume as a video",
+        "Ravi et al., arXiv:2408.00714; Ma et al., arXiv:2504.03600 (MedSAM2)",
+        needs_checkpoint=True,
+        published=PUBLISHED_SAM2,
+        trainings=Trainings("variant", "sam2", {"sam2": "sam2", "medsam2": "medsam2"}),
+        takes_folder=True,
     ),
     "sam-med3d": GeneralistEntry(
         "samssl_cli.generalists.sam_med3d:SamMed3d",

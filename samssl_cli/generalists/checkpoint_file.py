@@ -21,6 +21,13 @@ PUBLISHED_MED3D = (
 )
 """The files that `sam-med3d` is made for."""
 
+PUBLISHED_SAM2 = (
+    "sam2.1_hiera_tiny.pt, _small.pt, _base_plus.pt or _large.pt "
+    "(github.com/facebookresearch/sam2), MedSAM2_latest.pt (huggingface.co/wanglab/MedSAM2), or a "
+    "folder with config.json and model.safetensors as transformers saves a Sam2VideoModel"
+)
+"""What `sam2` is made for."""
+
 
 @dataclass(frozen=True)
 class WeightsFacts:

@@ -98,7 +98,8 @@ def named_weights(name: str) -> PublishedWeights:
 def matching_weights(*, sha256: str, md5: str) -> PublishedWeights | None:
     """The row whose published digest is this file's; MD5 counts only where there is no SHA-256."""
     for row in published_weights().values():
-        if (row.sha256 and row.sha256 == sha256) or (not row.sha256 and row.md5 == md5):
+        published, given = (row.sha256, sha256) if row.sha256 else (row.md5, md5)
+        if published and published == given:
             return row
     return None
 

@@ -11,9 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samssl_cli.artifacts.manifest import METADATA
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.generalists.checkpoint_file import sha256_of_weights
+from samssl_cli.generalists.model_folder import sha256_of_folder
 from samssl_cli.generalists.published import find_weights, weights_folder
 from samssl_cli.progress import Progress
 from samssl_cli.prompts import STRATEGIES
@@ -104,7 +106,10 @@ def choose_weights(options: SamLabel, weights: Path | None, progress: Progress) 
 
 
 def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
-    """The sha256 of the weights file, as one more input; nothing for one without weights.
+    """The sha256 of the weights, as one more input; nothing for a generalist without weights.
+
+    That of a folder covers its config and its tensors, that of a `generalist.zarr` is its
+    fingerprint.
 
     Raises:
         UsageError: when the generalist is unknown, or has weights and gets none, or the reverse,
@@ -125,12 +130,14 @@ def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
         raise UsageError(f"generalist {generalist} has no weights; leave out --checkpoint")
     if is_artifact(weights):
         return {"weights": _own_weights(generalist, weights).fingerprint}
+    if entry.takes_folder and weights.is_dir():
+        return {"weights": sha256_of_folder(weights)}
     return {"weights": sha256_of_weights(weights)}
 
 
 def is_artifact(weights: Path) -> bool:
-    """Whether these weights are a `generalist.zarr`, and not a file."""
-    return weights.is_dir()
+    """Whether these weights are a `generalist.zarr`, and no file and no folder of transformers."""
+    return (weights / METADATA).is_file()
 
 
 def _own_weights(generalist: str, path: Path) -> "GeneralistWeights":
@@ -172,7 +179,7 @@ def load_generalist(
 
     Args:
         options: which generalist, and its options.
-        weights: its file, when it has weights.
+        weights: its file or folder, when it has weights.
         device: as `--device` names it.
         digest: of the weights, from `weights_digest`.
         embeddings: where to look embeddings up; for a generalist that has none worth keeping, it

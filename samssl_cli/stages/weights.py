@@ -8,6 +8,7 @@ from samssl_cli import __version__
 from samssl_cli.errors import UsageError, WeightsError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.generalists.checkpoint_file import digest_of_weights, sha256_of_weights
+from samssl_cli.generalists.model_folder import num_bytes_of_folder, sha256_of_folder
 from samssl_cli.generalists.published import (
     SAFE_SUFFIX,
     PublishedWeights,
@@ -45,26 +46,24 @@ def locate(name: str) -> Path:
 
 
 def verify_weights(path: Path) -> dict[str, Any]:
-    """Load a weights file without running code in it, and say what it is, as JSON values.
+    """Load weights without running code in them, and say what they are, as JSON values.
+
+    A folder of transformers has one SHA-256 over its config and its tensors; nobody publishes such.
 
     Raises:
         WeightsError: when it is missing, damaged, unsafe, or of no model that is known here.
     """
-    sha256, md5 = sha256_of_weights(path), digest_of_weights(path, "md5")
-    known = matching_weights(sha256=sha256, md5=md5)
+    identity = _identity(path)
+    known = matching_weights(sha256=identity["sha256"], md5=identity["md5"])
     generalist, facts = _identified(path, known)
-    converted = _metadata(path)
     return {
         "path": str(path),
         "generalist": generalist,
         **vars(facts),
-        "num_bytes": path.stat().st_size,
-        "sha256": sha256,
-        "md5": md5,
-        "read_safely": "safetensors" if path.suffix == SAFE_SUFFIX else "weights_only",
+        **identity,
         "published_as": None if known is None else known.name,
         "digest": _verdict(path, known),
-        "converted_from": converted,
+        "converted_from": _metadata(path),
     }
 
 
@@ -90,17 +89,33 @@ def convert_weights(path: Path, output: Path, *, force: bool, progress: Progress
     return output
 
 
+def _identity(path: Path) -> dict[str, Any]:
+    """Size and digests of a file or a folder, and how it is read."""
+    if path.is_dir():
+        sha256 = sha256_of_folder(path)
+        size = num_bytes_of_folder(path)
+        return {"num_bytes": size, "sha256": sha256, "md5": "", "read_safely": "safetensors"}
+    sha256, md5 = sha256_of_weights(path), digest_of_weights(path, "md5")
+    return {
+        "num_bytes": path.stat().st_size,
+        "sha256": sha256,
+        "md5": md5,
+        "read_safely": "safetensors" if path.suffix == SAFE_SUFFIX else "weights_only",
+    }
+
+
 def _identified(path: Path, known: PublishedWeights | None) -> tuple[str, Any]:
-    """The generalist that can load a file, and what it finds.
+    """The generalist that can load a file or folder, and what it finds.
 
     A file that is published is tried by its own generalist; any other by each in turn.
     """
-    names = [name for name, row in GENERALISTS.items() if row.needs_checkpoint]
-    refusals: list[WeightsError] = []
+    rows = {name: row for name, row in GENERALISTS.items() if row.needs_checkpoint}
+    names = [name for name, row in rows.items() if row.takes_folder or not path.is_dir()]
+    refusals: list[WeightsError | UsageError] = []
     for name in names if known is None else [known.generalist]:
         try:
             return name, load(GENERALISTS, name, kind="generalist").identify(path)
-        except WeightsError as error:
+        except (WeightsError, UsageError) as error:  # usage: an optional package is not installed
             refusals.append(error)
     raise refusals[0]
 
@@ -112,7 +127,10 @@ def _verdict(path: Path, known: PublishedWeights | None) -> str:
     namesake = next((row for row in published_weights().values() if row.file == path.name), None)
     if namesake is None:
         return "unknown digest"
-    return f"unknown digest: the published {path.name} has {namesake.sha256 or namesake.md5}"
+    published = namesake.sha256 or namesake.md5
+    if not published:
+        return f"unknown digest: none is published for {path.name}"
+    return f"unknown digest: the published {path.name} has {published}"
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -98,3 +98,63 @@ def med3d(tiny_shape: Architecture) -> Med3d:
             if "pos" in name:
                 parameter.normal_(std=0.5)
     return model.requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="session")
+def sam2() -> Any:
+    """A genuine but tiny SAM 2.1: pictures of 64 pixels, random weights."""
+    transformers = pytest.importorskip("transformers")
+    side, width = 64, 128  # twice the 64 numbers of a memory, which transformers relies on
+    sizes = [[side // stride] * 2 for stride in (4, 8, 16)]
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "image_size": [side, side],
+        "hidden_size": 8,
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "num_attention_heads_per_stage": [1, 2, 4, 8],
+        "window_size_per_stage": [8, 4, 2, 1],
+        "global_attention_blocks": [3],
+        "window_positional_embedding_background_size": [4, 4],
+    }
+    vision = {
+        "model_type": "sam2_vision_model",
+        "backbone_config": backbone,
+        "backbone_channel_list": [64, 32, 16, 8],
+        "backbone_feature_sizes": sizes,
+        "fpn_hidden_size": width,
+    }
+    config = transformers.Sam2VideoConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": width, "image_size": side},
+        mask_decoder_config={"hidden_size": width, "mlp_dim": 32, "num_attention_heads": 2},
+        image_size=side,
+        memory_attention_hidden_size=width,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_attention_rope_feat_sizes=sizes[-1],
+        memory_encoder_hidden_size=width,
+        memory_encoder_output_channels=64,
+        mask_downsampler_embed_dim=width,
+        memory_fuser_embed_dim=width,
+        memory_fuser_intermediate_dim=32,
+    )
+    torch.manual_seed(5)
+    model = transformers.Sam2VideoModel(config)
+    with torch.no_grad():  # much of it starts at zero: give it something to get wrong
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1 and "norm" not in name:
+                parameter.normal_(std=0.1)
+            elif not parameter.any() or "embed" in name or "pos" in name:
+                parameter.normal_(std=0.3)
+            elif parameter.ndim > 1:
+                parameter.mul_(4)
+        model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(5)  # the object is in sight
+    return model.requires_grad_(False).eval()
+
+
+@pytest.fixture
+def sam2_folder(sam2: Any, tmp_path: Path) -> Path:
+    """The tiny SAM 2 as transformers saves it."""
+    sam2.save_pretrained(tmp_path / "sam2-tiny")
+    return tmp_path / "sam2-tiny"

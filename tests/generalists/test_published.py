@@ -51,7 +51,7 @@ def test_the_file_names_of_sam_begin_their_md5_not_their_sha256(name):
 
 def test_weights_are_named_by_row_or_by_file():
     assert named_weights("sam_vit_b") is named_weights("sam_vit_b_01ec64.pth")
-    with pytest.raises(UsageError, match=r"unknown weights 'vit'; known: medsam_vit_b, sam_vit_b"):
+    with pytest.raises(UsageError, match=r"unknown weights 'vit'; known: medsam.*sam_vit_b"):
         named_weights("vit")
 
 
@@ -105,6 +105,19 @@ def test_of_several_files_a_person_chooses(folder):
     with pytest.raises(UsageError, match=r"several.*01ec64\.pth, .*4b8939\.pth; name one with"):
         find_weights("sam", {})
     assert find_weights("sam", {"architecture": "vit_h"}) == folder / "sam_vit_h_4b8939.pth"
+
+
+def test_weights_without_a_published_digest_match_nothing():
+    assert not ROWS["medsam2_latest"].sha256 + ROWS["medsam2_latest"].md5
+    assert matching_weights(sha256="0" * 64, md5="") is None
+
+
+def test_sam2_and_medsam2_are_told_apart_by_the_variant(folder):
+    for name in ("sam2.1_hiera_tiny.pt", "MedSAM2_latest.pt"):
+        (folder / name).touch()
+
+    assert find_weights("sam2", {}) == folder / "sam2.1_hiera_tiny.pt"
+    assert find_weights("sam2", {"variant": "medsam2"}) == folder / "MedSAM2_latest.pt"
 
 
 def test_how_to_get_weights_says_what_where_from_and_where_to(folder):

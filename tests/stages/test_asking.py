@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from samssl_cli.errors import UsageError
+from samssl_cli.errors import UsageError, WeightsError
 from samssl_cli.recipe import Prompt, SamLabel
 from samssl_cli.stages.asking import (
     check_strategies,
     generalist_record,
+    is_artifact,
     seed_of_case,
     weights_digest,
 )
@@ -57,3 +58,44 @@ def test_the_trainings_of_sam_med3d_are_told_apart(options, register):
 def test_an_unknown_strategy_is_told():
     with pytest.raises(UsageError, match="unknown strategy 'clicks'"):
         check_strategies(Prompt(strategies=("box", "clicks")))
+
+
+@pytest.fixture
+def model_folder(tmp_path):
+    """What transformers saves, as far as a digest looks at it."""
+    folder = tmp_path / "sam2-tiny"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "sam2_video"}')
+    (folder / "model.safetensors").write_bytes(b"tensors")
+    return folder
+
+
+def test_a_folder_of_transformers_is_told_from_an_artifact(model_folder, tmp_path):
+    artifact = tmp_path / "generalist.zarr"
+    artifact.mkdir()
+    (artifact / "zarr.json").write_text("{}")
+
+    assert is_artifact(artifact)
+    assert not is_artifact(model_folder)
+    first = weights_digest("sam2", model_folder)
+    (model_folder / "config.json").write_text('{"model_type": "sam2_video", "image_size": 512}')
+    assert weights_digest("sam2", model_folder) != first
+
+
+def test_a_folder_is_for_generalists_that_take_one(model_folder, tmp_path):
+    with pytest.raises(WeightsError, match="this is not a file"):
+        weights_digest("sam", model_folder)
+    with pytest.raises(
+        UsageError, match=r"sam2 needs its weights: --checkpoint sam2\.1_hiera_tiny"
+    ):
+        weights_digest("sam2", None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WeightsError, match=r"empty: there is no config\.json in this folder"):
+        weights_digest("sam2", tmp_path / "empty")
+
+
+def test_medsam2_is_known_to_the_register_by_its_own_name():
+    medsam2 = SamLabel(generalist="sam2", options={"sam2": {"variant": "medsam2"}})
+
+    assert generalist_record(medsam2, {})["register"] == "medsam2"
+    assert generalist_record(SamLabel(generalist="sam2"), {})["register"] == "sam2"

@@ -9,6 +9,9 @@ from typer.testing import CliRunner
 
 from samssl_cli.cli import app
 from samssl_cli.errors import UsageError, WeightsError
+from samssl_cli.generalists.checkpoint_file import WeightsFacts
+from samssl_cli.generalists.model_folder import sha256_of_folder
+from samssl_cli.generalists.sam2 import Sam2
 from samssl_cli.generalists.sam_architecture import OFFICIAL, build
 from samssl_cli.generalists.state_dict import read_tensors
 from samssl_cli.progress import Silent
@@ -147,3 +150,23 @@ def test_the_commands(vit_b, tmp_path, monkeypatch):
     assert "read_safely: safetensors" in again
     assert verified["sha256"] in again  # of the file it was converted from
     assert json.loads(invoke("list", "--json").stdout)[0]["found"] == str(copy)
+
+
+def test_verify_reads_a_folder_of_transformers(tmp_path, monkeypatch):
+    folder = tmp_path / "sam2-tiny"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "sam2_video"}')
+    (folder / "model.safetensors").write_bytes(b"tensors")
+    facts = WeightsFacts(model="SAM 2.1", num_tensors=1, num_parameters=2)
+    monkeypatch.setattr(Sam2, "identify", staticmethod(lambda path: facts))
+
+    found = stage.verify_weights(folder)
+
+    assert (found["generalist"], found["model"], found["num_bytes"]) == ("sam2", "SAM 2.1", 28 + 7)
+    assert found["sha256"] == sha256_of_folder(folder)
+    assert (found["read_safely"], found["digest"]) == ("safetensors", "unknown digest")
+
+
+def test_verify_names_what_a_folder_lacks(tmp_path):
+    with pytest.raises(WeightsError, match=r"there is no config\.json in this folder"):
+        stage.verify_weights(tmp_path)
