@@ -223,7 +223,10 @@ class Prompt(Section):
 class SamLabel(Section):
     """How the generalist is asked, and how far its answer is believed."""
 
-    generalist: str = Field("region-growing", description="a row of `samssl list generalists`")
+    generalist: str = Field(
+        "region-growing",
+        description="a row of `samssl list generalists`, or the path of a generalist.zarr",
+    )
     options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="one table per generalist; that of the chosen one is used"
     )

@@ -1,5 +1,6 @@
 """What a generalist is trained with when it is adapted, and what it makes of that."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -68,7 +69,7 @@ class Trainable(Protocol[Lessons]):
         Its state dict is what `take_weights` takes. The answers are those of before.
         """
 
-    def answer(self, lessons: list[Lessons]) -> list[Taught]:
+    def answer(self, lessons: Sequence[Lessons]) -> list[Taught]:
         """Answer lessons with gradients; those in which nothing can be learned are left out."""
 
     def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> Any:

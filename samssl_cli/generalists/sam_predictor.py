@@ -60,7 +60,7 @@ class SlicePredictor:
         features: list[Tensor] = []
         for start in range(0, len(pictures), self.encode_batch):
             batch = pictures[start : start + self.encode_batch]
-            features.extend(self._encoded(batch).split(1))
+            features.extend(torch.split(self._encoded(batch), 1))
         return features
 
     def learn(self, picture: NDArray[np.uint8], prompt: SlicePrompt) -> Tensor:

@@ -30,6 +30,7 @@ from samssl_cli.stages.score_rows import ASKED, HEADLINE, PREDICTIONS, ROWS, TEM
 from samssl_cli.stages.which_generalist import (
     Which,
     digest_of,
+    note_other_labels,
     which_generalist,
     with_found_weights,
 )
@@ -84,6 +85,7 @@ def evaluate(
     is_asked = _asks_generalist(what, which, progress)
     if is_asked and which.own is not None:
         which = with_found_weights(which, progress)
+        note_other_labels(which, cases, progress)
     digest = digest_of(which) if is_asked else {}
     sections = ("evaluate", "inference", *(("prompt", "sam_label") if is_asked else ()))
     plan = Plan(

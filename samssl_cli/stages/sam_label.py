@@ -18,7 +18,12 @@ from samssl_cli.stages.asking import (
 )
 from samssl_cli.stages.inputs import check_made_from, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
-from samssl_cli.stages.which_generalist import digest_of, which_generalist, with_found_weights
+from samssl_cli.stages.which_generalist import (
+    digest_of,
+    note_other_labels,
+    which_generalist,
+    with_found_weights,
+)
 
 if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
@@ -51,6 +56,7 @@ def sam_label(
     recipe, digest = which.recipe, digest_of(which)
     cases, prompts = Cases(cases_path), PromptSet(prompts_path)
     check_made_from(cases, prompts.path, prompts.cases_fingerprint, cure="samssl prompt")
+    note_other_labels(which, cases, progress)
     inputs = {"cases": cases.fingerprint, "prompts": prompts.fingerprint}
     plan = Plan(
         kind="labels",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.generalist import GeneralistWeights
 from samssl_cli.errors import UsageError, WeightsError
 from samssl_cli.generalists import GENERALISTS
@@ -114,6 +115,16 @@ def digest_of(which: Which) -> dict[str, str]:
     if not entry.needs_checkpoint and entry.shipped is None:
         raise UsageError(f"generalist {which.name} has no weights; leave out --checkpoint")
     return {"weights": sha256_of_weights(file)}
+
+
+def note_other_labels(which: Which, cases: Cases, progress: Progress) -> None:
+    """Tell a person when a generalist was adapted to labels of another set of cases."""
+    adapted = which.own.adapted if which.own is not None else None
+    if adapted is not None and adapted["cases_fingerprint"] != cases.fingerprint:
+        progress.note(
+            f"{which.name} was adapted to labels of other cases or another split than "
+            f"{cases.path}: make sure that none of them is tested here"
+        )
 
 
 def is_artifact(weights: Path) -> bool:

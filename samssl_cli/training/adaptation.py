@@ -35,7 +35,7 @@ class Adaptation:
 
     def forward(self, batch: Sequence[Any], step: int) -> dict[str, Tensor]:
         """Compute the loss terms of one step; zero when there is nothing to learn from it."""
-        answers = self._generalist.answer(list(batch))
+        answers = self._generalist.answer(batch)
         if not answers:
             nothing = torch.zeros((), requires_grad=True)
             return {"dice": nothing, "cross-entropy": nothing * 1}

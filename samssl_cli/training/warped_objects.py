@@ -48,7 +48,7 @@ def warp_around(
 def warp_whole(one: LabeledObject, augmentation: Augmentation, rng: np.random.Generator) -> Warped:
     """Warp the whole volume, on its own grid."""
     i, j, k = one.mask.shape
-    centre = (np.array([i, j, k], np.float32) - 1) / 2
+    centre = np.asarray((np.array([i, j, k]) - 1) / 2, np.float32)
     warp = draw_warp(rng, augmentation, centre=centre, patch_size=(i, j, k))
     return _apply(one, warp, (i, j, k), augmentation, rng)
 
