@@ -1,6 +1,6 @@
 """What is trained of a SAM, in 2D or 3D: low-rank updates of its encoder, and its mask decoder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from samssl_cli.errors import WeightsError
 from samssl_cli.generalists.lora import add_lora, blank_factors, merge_lora
@@ -20,11 +21,16 @@ _RANK_FROM = f"{_LORA}.0.q_a"
 def training_parts(model: Any, *, lora_rank: int) -> nn.ModuleDict:
     """Make a frozen model ready for training, in place, and give what is trained of it.
 
+    From here on a pass with gradients keeps only what enters each block of the encoder, and does
+    the rest again on the way back: a third more time, for the memory of one block instead of all.
+
     Args:
         model: with `image_encoder.blocks`, each with `attn.qkv`, and with a `mask_decoder`.
         lora_rank: of the updates.
     """
     decoder: nn.Module = model.mask_decoder
+    for block in model.image_encoder.blocks:
+        block.forward = _sparing_memory(block.forward)
     parts = nn.ModuleDict(
         {
             _LORA: add_lora(_attentions(model), rank=lora_rank),
@@ -60,6 +66,15 @@ def take_parts(model: Any, tensors: Mapping[str, NDArray[Any]], *, path: Path, n
     factors.load_state_dict(_under(_LORA, weights))
     model.mask_decoder.load_state_dict(_under(_DECODER, weights))
     merge_lora(attentions, factors)
+
+
+def _sparing_memory(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., Any]:
+    def sparing(tokens: torch.Tensor) -> Any:
+        if not torch.is_grad_enabled():
+            return forward(tokens)
+        return checkpoint(forward, tokens, use_reentrant=False, preserve_rng_state=False)
+
+    return sparing
 
 
 def _attentions(model: Any) -> list[Any]:

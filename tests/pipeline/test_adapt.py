@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from samssl_cli.artifacts.cases import Cases
-from samssl_cli.artifacts.generalist import GeneralistWeights
-from samssl_cli.artifacts.manifest import read_manifest
+from samssl_cli.artifacts.draft import open_draft
+from samssl_cli.artifacts.generalist import GeneralistWeights, write_generalist
+from samssl_cli.artifacts.manifest import Plan, read_manifest
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists import scout_network
 from samssl_cli.generalists.scout_network import ScoutNetwork
@@ -242,6 +243,21 @@ def test_labels_made_with_it_name_it(loop, adapted, tmp_path):
     assert record["weights_sha256"] == found.about["adapted"]["from_sha256"]
     assert record["adapted"]["fingerprint"] == found.fingerprint
     assert record["adapted"]["num_labeled"] == 1
+
+
+def test_it_may_begin_with_what_pretrain_scout_wrote(loop, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(adapting.Exam, "dice", lambda exam, _: np.full(2, 0.4, np.float32))
+    plan = Plan("generalist", "pretrain-scout", {}, seed=0, inputs={})
+    half = {name: tensor.half().numpy() for name, tensor in load_file(weights).items()}
+    with open_draft(tmp_path / "scout.zarr", plan) as draft:
+        write_generalist(draft.root, half, {})
+        draft.seal({"generalist": "scout"})
+
+    path, _ = run(loop, tmp_path / "g.zarr", tmp_path / "scout.zarr")
+
+    found = GeneralistWeights(path)
+    assert found.about["adapted"]["from_sha256"] == plan.fingerprint
+    assert all((found.tensors()[name] == array).all() for name, array in half.items())
 
 
 def test_what_cannot_be_adapted_is_refused(loop, adapted, tmp_path):
