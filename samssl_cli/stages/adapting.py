@@ -3,7 +3,7 @@
 import copy
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,24 @@ from numpy.typing import NDArray
 from torch import nn
 
 from samssl_cli.artifacts.cases import Cases
-from samssl_cli.artifacts.checkpoint import Snapshot, Tensors, load_progress, save_progress
+from samssl_cli.artifacts.checkpoint import Snapshot, load_progress, save_progress
 from samssl_cli.artifacts.generalist import fold_member, write_generalist
 from samssl_cli.artifacts.members import read_member, write_member
 from samssl_cli.errors import DataError, Interrupted, UsageError
 from samssl_cli.generalists.lesson import Trainable
 from samssl_cli.recipe import Recipe
+from samssl_cli.stages.adaptation_facts import BEFORE, Measured, about, all_checks, chosen, told
 from samssl_cli.stages.asking import load_generalist
 from samssl_cli.stages.device import describe_hardware, pick_device
 from samssl_cli.stages.run import Work
 from samssl_cli.stages.which_generalist import Which
 from samssl_cli.training.adaptation import Adaptation
 from samssl_cli.training.exam import Exam
-from samssl_cli.training.folds import Choice, Fold, choose_steps, make_folds
+from samssl_cli.training.folds import Fold, make_folds
 from samssl_cli.training.labeled_objects import LabeledObject, objects_of
 from samssl_cli.training.lessons import make_lessons
 from samssl_cli.training.loop import Hooks, fit
 from samssl_cli.training.state import to_arrays
-
-_BEFORE = 0  # steps: the first check
 
 
 def adapt_and_seal(
@@ -53,28 +52,22 @@ def adapt_and_seal(
         )
     folds = make_folds(objects, course.recipe.adapt.folds)
     measured = [course.measure(number, fold) for number, fold in enumerate(folds)]
-    choice = _choice(course.recipe, measured)
-    work.progress.note(_told(choice, measured))
+    choice = chosen(course.recipe.adapt, measured)
+    work.progress.note(told(choice, measured))
     if choice.steps:
         final = course.train(objects, "final", choice.steps, title="all labels")
         weights, curves = final.modules["average"], final.curves
     else:
         weights, curves = to_arrays(course.before), {}
     write_generalist(work.draft.root, weights, curves)
-    hardware = describe_hardware(course.device)
     work.draft.seal(
-        {**_about(course, cases, which, digest, choice, measured), "hardware": hardware}
+        {
+            **about(cases, which, digest, choice, measured),
+            "base_needed": digest["weights"] if course.generalist.keeps_base else None,
+            "num_parameters": sum(array.size for array in weights.values()),
+            "hardware": describe_hardware(course.device),
+        }
     )
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was found on one fold."""
-
-    left_out: str
-    units: tuple[str, ...]
-    dice: NDArray[np.float64]
-    """(checks, units), the first row before any step."""
 
 
 @dataclass(frozen=True)
@@ -112,17 +105,17 @@ class Course:
         exam = Exam(fold, prompts_per_case=options.prompts_per_case, seed=self.seed)
         checks = _Checks(self.work.draft.scratch() / folder, exam, self.generalist)
         self.parts.load_state_dict(self.before)
-        checks.take(_BEFORE)
+        checks.take(BEFORE)
         title = f"fold {number + 1}"
         self.train(fold.training, folder, options.steps, title=title, checks=checks)
-        dice = np.stack([checks.read(step) for step in (_BEFORE, *options.checks)])
+        dice = np.stack([checks.read(step) for step in all_checks(options)])
         self.work.draft.root.write(
             fold_member(number),
             {"dice": dice, "unit_dice": exam.by_unit(dice)},
             {
                 "left_out": fold.left_out,
                 "units": list(exam.units),
-                "steps": [_BEFORE, *options.checks],
+                "steps": list(all_checks(options)),
                 "asked": [_record(one.about) for one in exam.questions],
             },
         )
@@ -224,87 +217,6 @@ def _course(
         device=pick_device(device),
         channel=which.recipe.sam_label.chosen_options.get("channel"),
     )
-
-
-def _choice(recipe: Recipe, measured: Sequence[Measured]) -> Choice:
-    if not measured:
-        return Choice(0, 0, float("nan"), float("nan"), float("inf"))
-    dice = np.concatenate([fold.dice for fold in measured], axis=1)
-    return choose_steps((_BEFORE, *recipe.adapt.checks), dice)
-
-
-def _told(choice: Choice, measured: Sequence[Measured]) -> str:
-    """What a person is told of the choice."""
-    if not measured:
-        return (
-            "no label can be left out to see whether adaptation helps: the weights are left as "
-            "they were"
-        )
-    units = sum(len(fold.units) for fold in measured)
-    if choice.steps:
-        return (
-            f"adapting for {choice.steps} steps: Dice on left-out labels {choice.before:.3f} -> "
-            f"{choice.after:.3f} (gain {choice.gain:.3f}, standard error "
-            f"{choice.standard_error:.3f}, {units} left out in turn)"
-        )
-    return (
-        "adaptation does not help on the left-out labels: the weights are left as they were "
-        f"(Dice {choice.before:.3f}; at best {choice.after:.3f} after {choice.best} steps, "
-        f"standard error {choice.standard_error:.3f}, {units} left out in turn)"
-    )
-
-
-def _about(
-    course: Course,
-    cases: Cases,
-    which: Which,
-    digest: Mapping[str, str],
-    choice: Choice,
-    measured: Sequence[Measured],
-) -> dict[str, Any]:
-    """The facts that readers of the artifact need."""
-    tensors: Tensors = to_arrays(course.before)
-    weights = digest["weights"]
-    return {
-        **cases.facts.to_json(),
-        "generalist": which.name,
-        "options": which.recipe.sam_label.chosen_options,
-        "base_needed": weights if course.generalist.keeps_base else None,
-        "adapted": {
-            "from_sha256": weights,
-            "dataset": cases.facts.name,
-            "cases_fingerprint": cases.fingerprint,
-            "num_labeled": len(cases.labeled),
-            "steps": choice.steps,
-        },
-        "steps": choice.steps,
-        "cross_validation": _validation(course.recipe, choice, measured),
-        "label_budget": {
-            "training": len(cases.labeled),
-            "selection": len(cases.labeled),
-            "calibration": 0,
-        },
-        "num_parameters": sum(array.size for array in tensors.values()),
-    }
-
-
-def _validation(recipe: Recipe, choice: Choice, measured: Sequence[Measured]) -> dict[str, Any]:
-    """Everything that the choice rests on, as JSON values: null where nothing was measured."""
-    steps = [_BEFORE, *recipe.adapt.checks]
-    dice = np.concatenate([fold.dice for fold in measured], axis=1) if measured else None
-    return {
-        "choice": {
-            key: value if np.isfinite(value) else None for key, value in asdict(choice).items()
-        },
-        "checks": steps,
-        "dice": None if dice is None else [round(float(d), 6) for d in dice.mean(axis=1)],
-        "units": {
-            unit: [round(float(d), 6) for d in fold.dice[:, column]]
-            for fold in measured
-            for column, unit in enumerate(fold.units)
-        },
-        "left_out": [fold.left_out for fold in measured],
-    }
 
 
 def _record(one: LabeledObject) -> dict[str, Any]:

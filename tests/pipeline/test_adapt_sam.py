@@ -15,7 +15,7 @@ from samssl_cli.generalists.med3d_architecture import Architecture, Med3d
 from samssl_cli.generalists.sam_architecture import Architecture as SamArchitecture
 from samssl_cli.generalists.sam_architecture import build as build_sam
 from samssl_cli.recipe import read_recipe
-from samssl_cli.stages import adapting
+from samssl_cli.stages import adaptation_facts
 from samssl_cli.stages.adapt import adapt
 from samssl_cli.stages.sam_label import sam_label
 from samssl_cli.training.folds import Choice
@@ -48,7 +48,7 @@ def name(request):
     choice = Choice(steps=2, best=2, before=0.1, after=0.2, standard_error=0.01)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, function, lambda path, **_: copy.deepcopy(model))
-        patch.setattr(adapting, "choose_steps", lambda steps, dice: choice)
+        patch.setattr(adaptation_facts, "choose_steps", lambda steps, dice: choice)
         yield request.param
 
 
