@@ -19,7 +19,7 @@ class Views:
     """Prompts about objects that were brought to one small grid each, for `scout`."""
 
     inputs: Tensor
-    """(B, 5, I, J, K) float32, as `scout_prompts.encode` lays them out."""
+    """(B, 6, I, J, K) float32, as `scout_prompts.encode` lays them out."""
     target: Tensor
     """(B, 1, I, J, K) float32 in 0-1: the masks that were meant."""
     weight: Tensor | None

@@ -236,7 +236,7 @@ class Scout:
         return torch.stack(answers).mean(dim=0), _agreement(answers)
 
     def _ask(self, inputs: Tensor, flips: tuple[int, ...]) -> Tensor:
-        """One mirrored view: (5, I, J, K) to the probability (I, J, K)."""
+        """One mirrored view: (6, I, J, K) to the probability (I, J, K)."""
         mirrored = inputs.flip([axis + 1 for axis in flips])[None].to(self._device)
         mirrored = mirrored.contiguous(memory_format=torch.channels_last_3d)
         answer: Tensor = self._network(mirrored)[0, 0].float().sigmoid().cpu()

@@ -25,7 +25,7 @@ class ScoutBatch:
     """One step's prompts with the masks that were meant."""
 
     inputs: Tensor
-    """(B, 5, I, J, K) float32, as `scout_prompts.encode` lays them out."""
+    """(B, 6, I, J, K) float32, as `scout_prompts.encode` lays them out."""
     target: Tensor
     """(B, 1, I, J, K) float32 in 0-1."""
 
@@ -74,7 +74,7 @@ def draw_view(
     """Say something about a scene and look where it was said.
 
     Returns:
-        inputs (5, *shape) and target (1, *shape). The axes are turned so that the object lies along
+        inputs (6, *shape) and target (1, *shape). The axes are turned so that the object lies along
         the grid, most of the time, and mirrored at random.
     """
     layer = torch.ones_like(scene.depths[0])
