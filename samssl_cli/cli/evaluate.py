@@ -39,7 +39,10 @@ def evaluate(
     ] = None,
     generalist: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="to ask beside the prediction; default: the recipe's"),
+        typer.Option(
+            metavar="NAME|PATH",
+            help="to ask beside the prediction: a name or a generalist.zarr; default: the recipe's",
+        ),
     ] = None,
     checkpoint: Annotated[
         list[str] | None,

@@ -16,15 +16,17 @@ def sam_label(
     generalist: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME",
-            help="see `samssl list generalists`; several are asked together; default: the recipe's",
+            metavar="NAME|PATH",
+            help="see `samssl list generalists`; or a generalist.zarr, made by adapt; several are "
+            "asked together; default: the recipe's",
         ),
     ] = None,
     checkpoint: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[NAME=]FILE",
-            help="the weights of a generalist, .pth or .safetensors; see `samssl weights`",
+            help="the weights of a generalist, .pth or .safetensors (see `samssl weights`); for "
+            "changes that adapt made, those that they were made from",
         ),
     ] = None,
     embeddings: opt.Embeddings = None,

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from torch import nn
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists.checkpoint_file import PUBLISHED, WeightsFacts
 from samssl_cli.generalists.embedding_cache import EmbeddingCache
+from samssl_cli.generalists.lesson import Taught, VolumeLesson
+from samssl_cli.generalists.lora_parts import take_parts, training_parts
 from samssl_cli.generalists.sam_embedding import Memory, SlicedImage
 from samssl_cli.generalists.sam_framing import Framing, MedSamFraming, SamFraming
 from samssl_cli.generalists.sam_predictor import SlicePredictor
@@ -35,6 +39,8 @@ class SegmentAnything:
     """
 
     needs_checkpoint: ClassVar[bool] = True
+    learns_from: ClassVar[Literal["views", "volumes"]] = "volumes"
+    keeps_base: ClassVar[bool] = True
 
     class Options(Section):
         """Options of `sam`."""
@@ -80,6 +86,7 @@ class SegmentAnything:
         """Take a loaded `segment_anything.modeling.Sam`; `build` loads one."""
         framing: Framing = SamFraming(sam) if options.preprocessing == "sam" else MedSamFraming(sam)
         self.options = options
+        self._sam = sam
         self._memory: Memory | None = None
         self._predictor = SlicePredictor(
             sam,
@@ -126,6 +133,47 @@ class SegmentAnything:
         """
         self._memory = Memory(cache, weights_sha256, self.options.preprocessing, device)
 
+    def take_weights(self, tensors: Mapping[str, NDArray[Any]], *, path: Path) -> None:
+        """Merge low-rank updates into the encoder, and put another mask decoder in its place.
+
+        Raises:
+            WeightsError: when they are not finite, or those of another model.
+        """
+        take_parts(self._sam, tensors, path=path, name="Segment Anything")
+
+    def training_parts(self, *, lora_rank: int) -> nn.ModuleDict:
+        """Low-rank updates of all queries and values of the encoder, and the mask decoder."""
+        return training_parts(self._sam, lora_rank=lora_rank)
+
+    def answer(self, lessons: Sequence[VolumeLesson]) -> list[Taught]:
+        """Answer each lesson on one of the slices that its prompt speaks of, as `segment` does."""
+        answers = (self._answer(lesson) for lesson in lessons)
+        return [answer for answer in answers if answer is not None]
+
+    def _answer(self, lesson: VolumeLesson) -> Taught | None:
+        """None when no slice that is spoken of counts."""
+        cut, pictures = self._pictures(lesson.image)
+        counted = None if lesson.counted is None else cut.pictures(lesson.counted)
+        spoken_of = [
+            said
+            for said in self._slice_prompts(lesson.prompt, cut)
+            if counted is None or counted[said.index].any()
+        ]
+        if not spoken_of:
+            return None
+        said = spoken_of[int(np.random.default_rng(lesson.seed).integers(len(spoken_of)))]
+        picture = np.repeat(pictures[said.index], 3 // pictures.shape[-1], axis=-1)
+
+        def plane(mask: NDArray[np.bool_]) -> torch.Tensor:
+            drawn = np.ascontiguousarray(mask[said.index], np.float32)
+            return torch.from_numpy(drawn)[None].to(self._predictor.device)
+
+        return Taught(
+            logits=self._predictor.learn(picture, said),
+            target=plane(cut.pictures(lesson.truth)),
+            weight=None if counted is None else plane(counted),
+        )
+
     def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> SlicedImage:
         """Prepare the slices of an image (C, I, J, K); they are encoded when a prompt needs them.
 
@@ -134,12 +182,8 @@ class SegmentAnything:
         Raises:
             UsageError: when the image does not have the channel that the options ask for.
         """
-        cut = slicing(self.options.axis, image.shape[1:])
-        channels = [
-            cut.pictures(windowed(channel, self.options.window_percentiles))
-            for channel in self._shown(image)
-        ]
-        return SlicedImage(cut, np.stack(channels, axis=-1), self._predictor, self._memory)
+        cut, pictures = self._pictures(image)
+        return SlicedImage(cut, pictures, self._predictor, self._memory)
 
     def segment(self, embedding: SlicedImage, prompts: Sequence[Prompt]) -> Proposal:
         """Answer S prompts about one object.
@@ -168,14 +212,24 @@ class SegmentAnything:
         """For each slice that is spoken of: which prompts do, and what they say."""
         by_slice: dict[int, list[tuple[int, SlicePrompt]]] = defaultdict(list)
         for member, prompt in enumerate(prompts):
-            for said in slice_prompts(
-                prompt,
-                cut,
-                box_margin=self.options.box_margin,
-                with_mask=self.options.use_mask_prompt,
-            ):
+            for said in self._slice_prompts(prompt, cut):
                 by_slice[said.index].append((member, said))
         return dict(sorted(by_slice.items()))
+
+    def _slice_prompts(self, prompt: Prompt, cut: Slicing) -> list[SlicePrompt]:
+        options = self.options
+        return slice_prompts(
+            prompt, cut, box_margin=options.box_margin, with_mask=options.use_mask_prompt
+        )
+
+    def _pictures(self, image: NDArray[np.float32]) -> tuple[Slicing, NDArray[np.uint8]]:
+        """How a volume is cut, and its slices (N, H, W, 1 or 3)."""
+        cut = slicing(self.options.axis, image.shape[1:])
+        channels = [
+            cut.pictures(windowed(channel, self.options.window_percentiles))
+            for channel in self._shown(image)
+        ]
+        return cut, np.stack(channels, axis=-1)
 
     def _shown(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Choose the channels (1 or 3, I, J, K) that make the picture."""

@@ -19,7 +19,7 @@ from samssl_cli.generalists.sam_prompts import SlicePrompt
 
 
 class SlicePredictor:
-    """A frozen SAM behind arrays: pictures and prompts in, logits and predicted IoU out."""
+    """A SAM behind arrays: pictures and prompts in, logits and predicted IoU out."""
 
     def __init__(
         self,
@@ -60,9 +60,21 @@ class SlicePredictor:
         features: list[Tensor] = []
         for start in range(0, len(pictures), self.encode_batch):
             batch = pictures[start : start + self.encode_batch]
-            encoded = self._sam.image_encoder(torch.stack([self._framing.image(p) for p in batch]))
-            features.extend(encoded.split(1))
+            features.extend(torch.split(self._encoded(batch), 1))
         return features
+
+    def learn(self, picture: NDArray[np.uint8], prompt: SlicePrompt) -> Tensor:
+        """Answer one prompt about a picture (H, W, 3) with gradients: logits (1, H, W)."""
+        height, width = picture.shape[:2]
+        logits, _ = self._decoded(self._encoded([picture]), [prompt], (height, width))
+        return logits
+
+    def _encoded(self, pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """The features (B, C, h, w) of pictures that share a pass."""
+        encoded: Tensor = self._sam.image_encoder(
+            torch.stack([self._framing.image(picture) for picture in pictures])
+        )
+        return encoded
 
     @torch.inference_mode()
     def decode(
@@ -84,7 +96,8 @@ class SlicePredictor:
         features = features.float()
         for members in self._batches(prompts):
             batch = [prompts[member] for member in members]
-            logits[members], quality[members] = self._decode_alike(features, batch, size)
+            drawn, rated = self._decoded(features, batch, size)
+            logits[members], quality[members] = drawn.cpu().numpy(), rated.cpu().numpy()
         return logits, quality
 
     def mask_input(self, masks: NDArray[np.bool_]) -> Tensor:
@@ -105,9 +118,10 @@ class SlicePredictor:
             for start in range(0, len(members), self._decode_batch)
         ]
 
-    def _decode_alike(
+    def _decoded(
         self, features: Tensor, prompts: Sequence[SlicePrompt], size: PictureSize
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, H, W) and ratings (B,) of prompts of one structure."""
         sparse, dense = self._sam.prompt_encoder(
             points=self._points(prompts, size),
             boxes=self._boxes(prompts, size),
@@ -123,7 +137,7 @@ class SlicePredictor:
         best = quality.argmax(dim=1)
         each = torch.arange(len(prompts), device=best.device)
         logits = self._framing.out_of_square(low_res[each, best][:, None], size)[:, 0]  # (B, H, W)
-        return logits.cpu().numpy(), quality[each, best].cpu().numpy()
+        return logits, quality[each, best]
 
     def _points(
         self, prompts: Sequence[SlicePrompt], size: PictureSize

@@ -1,10 +1,11 @@
-"""Image and prompts as the five channels that `scout` sees, in its pre-training and in its use."""
+"""Image and prompts as the six channels that `scout` sees, in its pre-training and in its use."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from samssl_cli.generalists.scout_evidence import likeness, pointed_at, standardised
 from samssl_cli.generalists.scout_view import View
 
 Coordinates = NDArray[np.float64]
@@ -23,8 +24,9 @@ def encode(
 ) -> Tensor:
     """Lay out what was said about one object.
 
-    channels: the image, standardised within the view; 2p - 1 of the mask or its probability; 1 in
-    the box; a Gaussian at each click inside; the same for clicks outside. What was not said is 0.
+    channels: the image, standardised over what the prompt points at; 2p - 1 of the mask or its
+    probability; 1 in the box; a Gaussian at each click inside; the same for clicks outside; how
+    much a voxel resembles what the prompt points at. What was not said is 0.
 
     Args:
         view: where to look.
@@ -35,19 +37,25 @@ def encode(
         outside: (M, 3) of clicks beside it.
 
     Returns:
-        (5, *view.shape) float32.
+        (6, *view.shape) float32.
     """
-    standard = (image - image.mean()) / image.std().clamp_min(1e-6)
-    nothing = torch.zeros(view.shape)
+    nothing, clicked = torch.zeros(view.shape), _clicked(view, inside)
+    where = pointed_at(mask, clicked, None if box is None else _middle(view, *box), view.shape)
     return torch.stack(
         [
-            standard.clamp(-6, 6),
+            standardised(image, where).clamp(-6, 6),
             nothing if mask is None else 2 * mask - 1,
             nothing if box is None else _filled(view, *box),
-            _clicked(view, inside),
+            clicked,
             _clicked(view, outside),
+            likeness(image, where),
         ]
     )
+
+
+def _middle(view: View, low: Coordinates, high: Coordinates) -> Tensor:
+    """As `_filled`, of the middle half of the box along each axis."""
+    return _filled(view, low + (high - low) / 4, high - (high - low) / 4)
 
 
 def _filled(view: View, low: Coordinates, high: Coordinates) -> Tensor:

@@ -36,7 +36,7 @@ class Structure:
     beyond: Tensor
     """(I, J, K) the same of what continues it behind cuts; `NOWHERE` where nothing does."""
     wall_voxels: float
-    """Thickness of the wall around it; 0 for none."""
+    """Thickness of the wall around it, in voxels of the image, should it have one."""
     host: int | None
     """The structure that it lies inside of, when it belongs to that one's volume as well."""
 
@@ -96,12 +96,12 @@ def _draw_structure(
         body = body + radius * rng.uniform(0.02, 0.15) * smooth_field(
             shape, int(rng.integers(5, 11)), rng
         )
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         plane = _plane(positions, centre, radius * rng.uniform(0.1, 0.8), rng)
         beyond = torch.maximum(beyond, torch.minimum(body, -plane))
         body = torch.minimum(body, plane)
     beyond = torch.minimum(beyond, -body)
-    wall = rng.uniform(0.5, 2.0) if rng.random() < 0.5 else 0.0
+    wall = rng.uniform(0.7, 2.2)
     return Structure(body, beyond, wall, host)
 
 

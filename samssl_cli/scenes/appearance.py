@@ -10,6 +10,9 @@ from torch.nn import functional
 from samssl_cli.scenes.anatomy import Structure
 from samssl_cli.scenes.fields import Shape, resized, smooth_field, smooth_fields
 
+_NEARBY_VOXELS = 5.0  # how far the surroundings of a structure reach
+_TELLING = 0.15  # a difference of levels that shows
+
 
 def draw_image(structures: Sequence[Structure], shape: Shape, rng: np.random.Generator) -> Tensor:
     """Give the structures intensities and measure them on a grid of `shape`: (I, J, K) float32.
@@ -49,22 +52,48 @@ def _painted(
     levels: np.ndarray,
     rng: np.random.Generator,
 ) -> Tensor:
+    """Fill a structure and what continues it; put a wall around it where nothing else tells."""
     drawn = structure.depth.shape
     depth, beyond = resized(torch.stack([structure.depth, structure.beyond]), shape) * (
         shape[0] / drawn[0]
     )
-    inside, behind, around = (float(v) for v in _tissue(3, levels, rng))
+    inside, behind = (float(v) for v in _tissue(2, levels, rng))
+    near = tissues[(depth < 0) & (depth > -_NEARBY_VOXELS)]
+    if rng.random() < 0.75:
+        inside = _told_apart(inside, near, levels, rng)
     if rng.random() < 0.7:
         behind = inside + float(rng.normal(0, 0.03))
-    if structure.wall_voxels:
-        shell = torch.maximum(depth, beyond) > -structure.wall_voxels
-        if rng.random() < 0.4:  # a wall with gaps
-            shell &= smooth_field(shape, 6, rng) > -0.2
+    if rng.random() < min(0.9, 0.2 + _alike(near, inside)):
+        around, thickness = _contrasting(inside, rng), structure.wall_voxels
+        shell = torch.maximum(depth, beyond) > -thickness
+        if rng.random() < 0.3:  # a wall with gaps
+            shell &= smooth_field(shape, 6, rng) > -0.3
         tissues = torch.where(shell, around, tissues)
-        if rng.random() < 0.3:  # a valve
-            tissues = torch.where((beyond > 0) & (depth > -structure.wall_voxels), around, tissues)
+        if rng.random() < 0.5:  # a valve
+            beyond = torch.where(depth > -thickness, torch.full_like(beyond, -1.0), beyond)
+            tissues = torch.where((depth > -thickness) & (depth <= 0), around, tissues)
     tissues = torch.where(beyond > 0, behind, tissues)
     return torch.where(depth > 0, inside, tissues)
+
+
+def _told_apart(inside: float, near: Tensor, levels: np.ndarray, rng: np.random.Generator) -> float:
+    """A level that differs from half of what lies around, if a few tries find one."""
+    for _ in range(8):
+        if _alike(near, inside) < 0.5:
+            break
+        inside = float(rng.choice(levels) if rng.random() < 0.5 else rng.uniform(0, 1))
+    return inside
+
+
+def _alike(near: Tensor, inside: float) -> float:
+    """Which part of the surroundings has about this level."""
+    return float(((near - inside).abs() < _TELLING).float().mean()) if len(near) else 0.0
+
+
+def _contrasting(inside: float, rng: np.random.Generator) -> float:
+    """A level for a wall, mostly a darker one."""
+    away = float(rng.uniform(0.2, 0.7))
+    return inside - away if rng.random() < 0.7 else inside + away
 
 
 def _textured(image: Tensor, rng: np.random.Generator) -> Tensor:

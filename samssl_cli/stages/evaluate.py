@@ -17,14 +17,21 @@ from samssl_cli.generalists import GENERALISTS
 from samssl_cli.metrics.columns import columns
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
-from samssl_cli.registry import check_name
 from samssl_cli.report.scores_table import write_csv, write_json
 from samssl_cli.stages.asking import check_strategies
 from samssl_cli.stages.inputs import check_option_tables
-from samssl_cli.stages.panel import Weights, load_panel, panel_inputs, panel_of, weights_of
+from samssl_cli.stages.panel import (
+    Weights,
+    choose_panel,
+    load_panel,
+    panel_inputs,
+    which_generalists,
+    with_rows,
+)
 from samssl_cli.stages.provenance import provenance
 from samssl_cli.stages.run import Work, run_stage
 from samssl_cli.stages.score_rows import ASKED, HEADLINE, PREDICTIONS, ROWS, TEMPLATE
+from samssl_cli.stages.which_generalist import Which
 
 if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
@@ -69,11 +76,12 @@ def evaluate(
     """
     check_option_tables(recipe)
     cases, references = Cases(cases_path), HeldOutLabels(cases_path)
-    recipe = _in_a_known_unit(recipe.narrowed(), cases, progress)
+    found = which_generalists(recipe, weights)
+    recipe = _in_a_known_unit(with_rows(recipe, found), cases, progress)
     what = read_manifest(what_path, "checkpoint", "prompts", "labels")
     one_object = _class_indices(cases, largest_component)
-    is_asked = _asks_generalists(what, recipe, weights, progress)
-    panel = panel_of(recipe.sam_label, weights_of(recipe.sam_label, weights)) if is_asked else ()
+    is_asked = _asks_generalists(what, recipe, found, progress)
+    panel = choose_panel(found, cases, progress, only_adapted=True) if is_asked else ()
     sections = ("evaluate", "inference", *(("prompt", "sam_label") if is_asked else ()))
     plan = Plan(
         kind="scores",
@@ -140,22 +148,24 @@ def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
     return [1 + known.index(name) for name in names or known]
 
 
-def _asks_generalists(what: Manifest, recipe: Recipe, weights: Weights, progress: Progress) -> bool:
+def _asks_generalists(
+    what: Manifest, recipe: Recipe, found: Sequence[Which], progress: Progress
+) -> bool:
     """Whether the rows with the generalists apply: to a checkpoint, with weights where needed."""
-    for name in recipe.sam_label.generalists:
-        check_name(GENERALISTS, name, kind="generalist")
     if what.kind != "checkpoint" or not recipe.evaluate.sanity:
-        if weights:
+        named = next((which.file or which.own for which in found if which.file or which.own), None)
+        if named is not None:
+            where = named if isinstance(named, Path) else named.path
             raise UsageError(
-                f"--checkpoint {weights}: the generalist is asked only beside a trained network, "
+                f"--checkpoint {where}: the generalist is asked only beside a trained network, "
                 "and not with --no-sanity; leave it out"
             )
         return False
     check_strategies(recipe.prompt)
-    for name, path in weights_of(recipe.sam_label, weights).items():
-        if GENERALISTS[name].needs_checkpoint and path is None:
+    for which in found:
+        if GENERALISTS[which.name].needs_checkpoint and which.file is None and which.own is None:
             progress.note(
-                f"the rows with the generalist are left out: {name} needs its weights; "
+                f"the rows with the generalist are left out: {which.name} needs its weights; "
                 "add --checkpoint, as for sam-label"
             )
             return False

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samssl_cli.artifacts.manifest import read_manifest
+from samssl_cli.artifacts.cases import Cases
 from samssl_cli.errors import UsageError
 from samssl_cli.progress import Progress
-from samssl_cli.recipe import SamLabel
-from samssl_cli.stages.asking import (
-    choose_weights,
-    generalist_record,
-    is_artifact,
-    load_generalist,
-    weights_digest,
+from samssl_cli.recipe import Recipe, SamLabel
+from samssl_cli.stages.asking import generalist_record, load_generalist
+from samssl_cli.stages.which_generalist import (
+    Which,
+    digest_of,
+    note_other_labels,
+    which_generalist,
+    with_found_weights,
 )
 
 if TYPE_CHECKING:
@@ -29,28 +30,28 @@ Weights = Path | Mapping[str, Path] | None
 class Panelist:
     """One generalist, with its weights."""
 
-    options: SamLabel
-    """With this one alone as `generalist`."""
-    weights: Path | None
+    which: Which
     digest: Mapping[str, str]
+
+    @property
+    def options(self) -> SamLabel:
+        """With this one alone as `generalist`."""
+        return self.which.recipe.sam_label
 
     @property
     def name(self) -> str:
         """Its row in the table."""
-        (name,) = self.options.generalists
-        return name
+        return self.which.name
 
     @property
     def record(self) -> dict[str, Any]:
         """What an artifact says of it."""
-        return generalist_record(self.options, self.digest)
+        return generalist_record(self.which, self.digest)
 
     @property
     def is_adapted(self) -> bool:
         """Whether its weights learned from labeled cases, on which a gate is calibrated too."""
-        if self.weights is None or not is_artifact(self.weights):
-            return False
-        return bool(read_manifest(self.weights, "generalist").plan["stage"] == "adapt")
+        return self.which.own is not None and self.which.own.adapted is not None
 
 
 Panel = tuple[Panelist, ...]
@@ -80,31 +81,69 @@ def weights_of(options: SamLabel, weights: Weights) -> dict[str, Path | None]:
     return {name: given.get(name) for name in names}
 
 
-def choose_panel(options: SamLabel, weights: Weights, progress: Progress) -> Panel:
-    """All generalists of a recipe; without a file, the weights folder is searched.
+def which_generalists(recipe: Recipe, weights: Weights) -> tuple[Which, ...]:
+    """Understand all that was asked for; the weights folder is not looked at.
 
     Raises:
-        UsageError: when weights are missing, or are not of this generalist.
-        WeightsError: when a file cannot be read.
+        UsageError: when there is no such row or file, or one row is named twice.
+        ArtifactError: when an artifact cannot be read, or is of another kind.
+        WeightsError: when an artifact was made from other weights than the file.
     """
-    found = {
-        name: choose_weights(options.only(name), path, progress)
-        for name, path in weights_of(options, weights).items()
-    }
-    return panel_of(options, found)
-
-
-def panel_of(options: SamLabel, weights: Mapping[str, Path | None]) -> Panel:
-    """All generalists of a recipe with these files, and no others.
-
-    Raises:
-        UsageError: when weights are missing, or are not of this generalist.
-        WeightsError: when a file cannot be read.
-    """
-    return tuple(
-        Panelist(options.only(name), path, weights_digest(name, path))
-        for name, path in weights.items()
+    section = recipe.sam_label
+    found = tuple(
+        which_generalist(recipe.model_copy(update={"sam_label": section.only(name)}), path)
+        for name, path in weights_of(section, weights).items()
     )
+    rows = [which.name for which in found]
+    if len(set(rows)) < len(rows):
+        raise UsageError(
+            f"{' and '.join(section.generalists)} are of one row, and are asked with the same "
+            "options; name each row once"
+        )
+    return found
+
+
+def with_rows(recipe: Recipe, found: Sequence[Which]) -> Recipe:
+    """The same recipe with rows for paths, and the options of these rows alone."""
+    options = {which.name: which.recipe.sam_label.chosen_options for which in found}
+    rows = tuple(options)
+    asked = {"generalist": rows[0] if len(rows) == 1 else rows, "options": options}
+    section = recipe.sam_label.model_copy(update=asked)
+    return recipe.narrowed().model_copy(update={"sam_label": section})
+
+
+def panel_of(found: Sequence[Which]) -> Panel:
+    """The generalists with these weights, and no others.
+
+    Raises:
+        UsageError: when weights are missing, or are not of this generalist.
+        WeightsError: when a file cannot be read.
+    """
+    return tuple(Panelist(which, digest_of(which)) for which in found)
+
+
+def choose_panel(
+    found: Sequence[Which], cases: Cases, progress: Progress, *, only_adapted: bool = False
+) -> Panel:
+    """The same; where a file is missing, the weights folder is searched.
+
+    Args:
+        found: from `which_generalists`.
+        cases: what they are asked about; a person is told of one that was adapted to others.
+        progress: where to say which file was taken.
+        only_adapted: search for the file behind a `generalist.zarr`, and for no other.
+
+    Raises:
+        UsageError: when weights are missing, or are not of this generalist.
+        WeightsError: when a file cannot be read.
+    """
+    taken = [
+        with_found_weights(which, progress) if which.own is not None or not only_adapted else which
+        for which in found
+    ]
+    for which in taken:
+        note_other_labels(which, cases, progress)
+    return panel_of(taken)
 
 
 def panel_inputs(panel: Panel) -> dict[str, str]:
@@ -119,6 +158,6 @@ def load_panel(
 ) -> "Sequence[Generalist]":
     """Build all of them with their weights, on a device."""
     return [
-        load_generalist(one.options, one.weights, device, digest=one.digest, embeddings=embeddings)
+        load_generalist(one.which, device, digest=one.digest, embeddings=embeddings)
         for one in panel
     ]

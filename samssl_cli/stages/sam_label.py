@@ -13,7 +13,15 @@ from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.stages.asking import answer_record, ask, embed_once
 from samssl_cli.stages.inputs import check_made_from, check_option_tables
-from samssl_cli.stages.panel import Panel, Weights, choose_panel, load_panel, panel_inputs
+from samssl_cli.stages.panel import (
+    Panel,
+    Weights,
+    choose_panel,
+    load_panel,
+    panel_inputs,
+    which_generalists,
+    with_rows,
+)
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
@@ -43,10 +51,11 @@ def sam_label(
         Interrupted: after a signal; the same call resumes.
     """
     check_option_tables(recipe)
-    recipe = recipe.narrowed()
-    panel = choose_panel(recipe.sam_label, weights, progress)
+    found = which_generalists(recipe, weights)
+    recipe = with_rows(recipe, found)
     cases, prompts = Cases(cases_path), PromptSet(prompts_path)
     check_made_from(cases, prompts.path, prompts.cases_fingerprint, cure="samssl prompt")
+    panel = choose_panel(found, cases, progress)
     inputs = {"cases": cases.fingerprint, "prompts": prompts.fingerprint}
     is_calibrated = recipe.sam_label.gate == "calibrated"
     plan = Plan(
