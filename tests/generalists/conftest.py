@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from samssl_cli.generalists.med3d_architecture import Architecture, Med3d
+from samssl_cli.generalists.scout_network import ScoutNetwork
 from samssl_cli.generalists.torchvision_shim import ensure_torchvision
 
 ensure_torchvision()
@@ -98,3 +100,12 @@ def med3d(tiny_shape: Architecture) -> Med3d:
             if "pos" in name:
                 parameter.normal_(std=0.5)
     return model.requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="session")
+def scout_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of `scout`, in half precision as those in the package are."""
+    torch.manual_seed(11)
+    path = tmp_path_factory.mktemp("scout") / "random.safetensors"
+    save_file({name: value.half() for name, value in ScoutNetwork().state_dict().items()}, path)
+    return path
