@@ -7,6 +7,7 @@ import typer
 
 from samssl_cli.cli import options as opt
 from samssl_cli.cli.console import TerminalProgress, say
+from samssl_cli.errors import UsageError
 
 
 def predict(
@@ -33,6 +34,23 @@ def predict(
             "--flips/--no-flips", help="average over 8 mirrored images; train with flip_axes"
         ),
     ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="let the generalist refine every prediction, as sam-label"),
+    ] = False,
+    generalist: Annotated[
+        str | None, typer.Option(help="that refines; default: the recipe's")
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="the generalist's weights, .pth or .safetensors; see `samssl weights`",
+        ),
+    ] = None,
+    embeddings: opt.Embeddings = None,
+    embeddings_gb: opt.EmbeddingsGb = opt.DEFAULT_EMBEDDINGS_GB,
     as_json: Annotated[
         bool, typer.Option("--json", help="print summary.json instead of the paths")
     ] = False,
@@ -45,7 +63,11 @@ def predict(
     from samssl_cli.stages.predict import predict as stage
     from samssl_cli.stages.prediction_folder import SUMMARY
 
-    resolved = opt.resolve(recipe, overrides, inference__flips=flips)
+    if generalist is not None and not refine:
+        raise UsageError(f"--generalist {generalist}: a generalist is asked only with --refine")
+    resolved = opt.resolve(
+        recipe, overrides, inference__flips=flips, sam_label__generalist=generalist
+    )
     with TerminalProgress() as progress:
         paths = stage(
             checkpoint,
@@ -54,9 +76,12 @@ def predict(
             recipe=resolved,
             only_largest=largest_component,
             with_probabilities=probabilities,
+            refine=refine,
+            weights=weights,
             device=device,
             force=force,
             progress=progress,
+            embeddings=opt.embedding_cache(embeddings, embeddings_gb),
         )
     if as_json:
         say((output / SUMMARY).read_text(encoding="utf-8").rstrip())

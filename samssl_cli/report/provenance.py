@@ -64,7 +64,9 @@ def _training(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _generalists(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     names = [one["name"] for one in about["generalists"]]
     yield "learned from the answers of", ", ".join(names) or "none"
-    if about["asked_beside"]:
+    if about.get("refined_by"):
+        yield "predictions refined by", about["refined_by"]["name"]
+    elif about["asked_beside"]:
         yield "asked beside the prediction", about["asked_beside"]["name"]
     for one in merged(about["generalists"], filter(None, [about["asked_beside"]])):
         if one["weights_sha256"]:

@@ -28,7 +28,7 @@ from samssl_cli.stages.asking import (
 from samssl_cli.stages.inputs import check_option_tables
 from samssl_cli.stages.provenance import provenance
 from samssl_cli.stages.run import Work, run_stage
-from samssl_cli.stages.score_rows import ASKED, HEADLINE, PREDICTIONS, ROWS, TEMPLATE
+from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
 
 if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
@@ -45,6 +45,7 @@ def evaluate(
     *,
     recipe: Recipe,
     largest_component: Sequence[str] = (),
+    refine: bool = False,
     weights: Path | None = None,
     device: str,
     force: bool,
@@ -60,7 +61,8 @@ def evaluate(
         recipe: its section evaluate is used; for a checkpoint also prompt and sam_label.
         largest_component: names of the classes that are reduced to their largest component in the
             cleaned rows; empty for all of them.
-        weights: of the generalist that is asked beside the prediction.
+        refine: also score a checkpoint's predictions as the generalist refines them.
+        weights: of the generalist that is asked beside the prediction, or refines it.
         device: where to predict.
         force: replace an artifact of another plan.
         progress: where to report.
@@ -76,13 +78,17 @@ def evaluate(
     recipe = _in_a_known_unit(recipe.narrowed(), cases, progress)
     what = read_manifest(what_path, "checkpoint", "prompts", "labels")
     one_object = _class_indices(cases, largest_component)
-    is_asked = _asks_generalist(what, recipe, weights, progress)
+    is_asked = _asks_generalist(what, recipe, weights, progress, refine=refine)
     digest = weights_digest(recipe.sam_label.generalist, weights) if is_asked else {}
     sections = ("evaluate", "inference", *(("prompt", "sam_label") if is_asked else ()))
     plan = Plan(
         kind="scores",
         stage="evaluate",
-        options={**recipe.options(*sections), "largest_component": one_object},
+        options={
+            **recipe.options(*sections),
+            "largest_component": one_object,
+            **({"refine": True} if refine else {}),
+        },
         seed=0,
         inputs={"cases": references.cases_fingerprint, "what": what.fingerprint, **digest},
     )
@@ -107,10 +113,10 @@ def evaluate(
             asked = load_generalist(
                 recipe.sam_label, weights, device, digest=digest, embeddings=embeddings
             )
-        scorer = Scorer(cases, references, source, recipe, one_object, template, asked)
+        scorer = Scorer(cases, references, source, recipe, one_object, template, asked, refine)
         scored = _score_all(work, scorer)
         record = generalist_record(recipe.sam_label, digest) if is_asked else None
-        _seal(work, cases, scored, what, recipe, record)
+        _seal(work, cases, scored, what, recipe, record, is_refined=refine)
 
     run_stage(plan, output, work=work, force=force, progress=progress)
     scores = Scores(output)
@@ -146,12 +152,17 @@ def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
 
 
 def _asks_generalist(
-    what: Manifest, recipe: Recipe, weights: Path | None, progress: Progress
+    what: Manifest, recipe: Recipe, weights: Path | None, progress: Progress, *, refine: bool
 ) -> bool:
     """Whether the rows with the generalist apply: to a checkpoint, with weights where needed."""
     name = recipe.sam_label.generalist
     check_name(GENERALISTS, name, kind="generalist")
-    if what.kind != "checkpoint" or not recipe.evaluate.sanity:
+    if refine and what.kind != "checkpoint":
+        raise UsageError(
+            f"--refine is for the predictions of a checkpoint, and {SCORED[what.kind]} are scored "
+            "here; leave it out"
+        )
+    if what.kind != "checkpoint" or not (recipe.evaluate.sanity or refine):
         if weights is not None:
             raise UsageError(
                 f"--checkpoint {weights}: the generalist is asked only beside a trained network, "
@@ -159,7 +170,7 @@ def _asks_generalist(
             )
         return False
     check_strategies(recipe.prompt)
-    if GENERALISTS[name].needs_checkpoint and weights is None:
+    if GENERALISTS[name].needs_checkpoint and weights is None and not refine:
         progress.note(
             f"the rows with the generalist are left out: {name} needs its weights; "
             "add --checkpoint, as for sam-label"
@@ -190,13 +201,15 @@ def _seal(
     what: Manifest,
     recipe: Recipe,
     asked: Mapping[str, Any] | None,
+    *,
+    is_refined: bool,
 ) -> None:
     import numpy as np
 
     from samssl_cli.artifacts.members import read_member_attributes
 
     root, options = work.draft.root, recipe.evaluate
-    rows = [*PREDICTIONS, *([TEMPLATE] if options.sanity else []), *(ASKED if asked else ())]
+    rows = rows_of(is_sane=options.sanity, is_asked=asked is not None, is_refined=is_refined)
     metrics = [column.name for column in columns(in_voxels=bool(options.in_voxels))]
     records = [read_member_attributes(root.member(case_member(name)))["rows"] for name in names]
     values = np.array(
@@ -214,10 +227,11 @@ def _seal(
             "scored": SCORED[what.kind],
             "rows": rows,
             "meaning": {row: vars(ROWS[row]) for row in rows},
-            "headline": HEADLINE,
+            "headline": REFINED_HEADLINE if is_refined else HEADLINE,
             "metrics": metrics,
             "tolerance": options.tolerance,
             "made_from_these_cases": what.plan["inputs"]["cases"] == cases.fingerprint,
             **provenance(what, cases, names, known_as=options.known_as, asked=asked),
+            "refined_by": dict(asked) if asked and is_refined else None,
         }
     )

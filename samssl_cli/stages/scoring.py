@@ -21,6 +21,8 @@ from samssl_cli.stages.score_rows import (
     ORACLE_PROMPTS,
     OWN_PROMPTS,
     RAW,
+    REFINED,
+    REFINED_HEADLINE,
     TEMPLATE,
 )
 from samssl_cli.stages.sources import Look, Source
@@ -43,6 +45,8 @@ class Scorer:
     """Classes that are reduced to their largest component in the cleaned rows."""
     template: Template | None
     generalist: Generalist | None
+    is_refined: bool
+    """Whether the generalist is part of the prediction."""
 
     def score(self, name: str) -> CaseScores:
         """Predict, clean, ask beside, compare."""
@@ -53,7 +57,7 @@ class Scorer:
         asked = self._ask(case, look, here)
         labels = self._label_maps(case.geometry, look, asked)
         return CaseScores(
-            prediction=labels[HEADLINE],
+            prediction=labels[REFINED_HEADLINE if self.is_refined else HEADLINE],
             grid=case.geometry.native,
             rows=self._compare(labels, reference, case.geometry),
             pseudo_label=None if asked is None else self._pseudo_label(case.geometry, asked),
@@ -64,8 +68,9 @@ class Scorer:
     def _ask(self, case: UnlabeledCase, look: Look, reference: Label) -> Asked | None:
         if self.generalist is None or look.uncertainty is None:
             return None
+        beside = reference if self.recipe.evaluate.sanity else None
         return ask_beside(
-            self.generalist, case, look.probability, look.uncertainty, reference, self.recipe
+            self.generalist, case, look.probability, look.uncertainty, beside, self.recipe
         )
 
     def _label_maps(self, where: Geometry, look: Look, asked: Asked | None) -> dict[str, Label]:
@@ -75,6 +80,15 @@ class Scorer:
         if self.template is not None:
             labels[TEMPLATE] = self._native(self.template.label(where.shape), where)
         if asked is not None:
+            labels |= self._asked_label_maps(where, asked)
+        return labels
+
+    def _asked_label_maps(self, where: Geometry, asked: Asked) -> dict[str, Label]:
+        labels: dict[str, Label] = {}
+        if self.is_refined:
+            raw = likeliest(geometry.to_native_probability(asked.pseudo.probability, where))
+            labels |= {REFINED: raw, REFINED_HEADLINE: largest_component(raw, self.one_object)}
+        if asked.alone is not None and asked.oracle is not None:
             labels[OWN_PROMPTS] = self._native(asked.alone, where)
             labels[ORACLE_PROMPTS] = self._native(asked.oracle, where)
         return labels
