@@ -46,11 +46,25 @@ class GeneralistWeights:
 
     def tensors(self) -> Tensors:
         """The weights by name, as they are stored."""
-        return unpack_tensors(self._store.member("weights").arrays["tensors"])
+        return unpack_tensors(self._packed())
+
+    def file_content(self) -> bytes:
+        """The weights as the content of a .safetensors file.
+
+        Raises:
+            DamagedArtifactError: when they are not.
+        """
+        packed = self._packed()
+        unpack_tensors(packed)
+        return packed.tobytes()
 
     def curves(self) -> Mapping[str, NDArray[np.float32]]:
         """The loss terms, (steps,) each."""
         return self._store.member("curves").arrays
+
+    def _packed(self) -> NDArray[np.uint8]:
+        packed: NDArray[np.uint8] = self._store.member("weights").arrays["tensors"]
+        return packed
 
 
 def write_generalist(

@@ -32,7 +32,7 @@ class CaseScores:
     grid: NativeGrid
     rows: Rows
     pseudo_label: NDArray[np.uint8] | None = None
-    """(I, J, K), native: what sam-label would make of the prediction; only with its prompts."""
+    """(I, J, K), native: what sam-label would make of the prediction, where it was asked."""
     prompts: Sequence[Mapping[str, Any]] = ()
     """The unperturbed prompts, one record per object, in voxels of the preprocessed grid:
     `class_index`, `points` (N, 3), `is_positive` (N,), `box` (2, 3) or None."""

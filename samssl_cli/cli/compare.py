@@ -23,7 +23,10 @@ def compare(
         list[str] | None, typer.Option(help="as in scores.csv; default: dice and HD95")
     ] = None,
     row: Annotated[
-        str | None, typer.Option(help="of the scores, such as raw; default: the headline")
+        str | None,
+        typer.Option(
+            help="of the scores, such as raw; headline: each one's own; default: the common one"
+        ),
     ] = None,
     class_name: Annotated[
         list[str] | None,

@@ -37,6 +37,12 @@ def evaluate(
             help="also score an image-blind template, and the generalist alone; default: yes",
         ),
     ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine", help="also score what the generalist makes of the predictions of WHAT"
+        ),
+    ] = False,
     generalist: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,6 +107,7 @@ def evaluate(
             output,
             recipe=resolved,
             largest_component=largest_component or (),
+            refine=refine,
             weights=opt.checkpoints(checkpoint or []),
             device=device,
             force=force,

@@ -7,6 +7,7 @@ import typer
 
 from samssl_cli.cli import options as opt
 from samssl_cli.cli.console import TerminalProgress, say
+from samssl_cli.errors import UsageError
 
 
 def predict(
@@ -33,6 +34,27 @@ def predict(
             "--flips/--no-flips", help="average over 8 mirrored images; train with flip_axes"
         ),
     ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="let the generalist refine every prediction, as sam-label"),
+    ] = False,
+    generalist: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="that refines: a name or a generalist.zarr; default: the recipe's",
+        ),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="[NAME=]FILE",
+            help="the generalist's weights, .pth or .safetensors; see `samssl weights`",
+        ),
+    ] = None,
+    embeddings: opt.Embeddings = None,
+    embeddings_gb: opt.EmbeddingsGb = opt.DEFAULT_EMBEDDINGS_GB,
     as_json: Annotated[
         bool, typer.Option("--json", help="print summary.json instead of the paths")
     ] = False,
@@ -45,7 +67,11 @@ def predict(
     from samssl_cli.stages.predict import predict as stage
     from samssl_cli.stages.prediction_folder import SUMMARY
 
-    resolved = opt.resolve(recipe, overrides, inference__flips=flips)
+    if generalist and not refine:
+        raise UsageError(f"--generalist {generalist[0]}: a generalist is asked only with --refine")
+    resolved = opt.resolve(
+        recipe, overrides, inference__flips=flips, sam_label__generalist=generalist or None
+    )
     with TerminalProgress() as progress:
         paths = stage(
             checkpoint,
@@ -54,9 +80,12 @@ def predict(
             recipe=resolved,
             only_largest=largest_component,
             with_probabilities=probabilities,
+            refine=refine,
+            weights=opt.checkpoints(weights or []),
             device=device,
             force=force,
             progress=progress,
+            embeddings=opt.embedding_cache(embeddings, embeddings_gb),
         )
     if as_json:
         say((output / SUMMARY).read_text(encoding="utf-8").rstrip())

@@ -43,7 +43,9 @@ def verify(
 
 @weights.command("convert")
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="weights, .pth")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="weights, .pth, or a generalist.zarr")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="PATH", help="where the .safetensors goes")
     ],
@@ -51,7 +53,7 @@ def convert(
         bool, typer.Option("--force", help="replace a file that was made from another")
     ] = False,
 ) -> None:
-    """Copy the tensors of a .pth, bit by bit, into a .safetensors, which can hold no code."""
+    """Copy tensors, bit by bit, into a .safetensors file, which can hold no code."""
     from samssl_cli.stages.weights import convert_weights
 
     with TerminalProgress() as progress:

@@ -141,7 +141,7 @@ class Scout:
             WeightsError: when they are not finite, or of another model.
         """
         weights = {
-            name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in tensors.items()
+            name: torch.from_numpy(np.array(array, np.float32)) for name, array in tensors.items()
         }
         put_weights(self._network, weights, path)
 
@@ -204,7 +204,7 @@ class Scout:
             )
             view = self._view(volume, around)
             answer, _ = self._look(volume, view, heard)
-            if not _touches_border(answer > 0.5):
+            if _is_held(answer > 0.5):
                 break
         whole = view.paste(_logit(answer)[None], volume.shape, OUTSIDE_LOGIT)[0]
         found = _extent(whole > 0)
@@ -285,10 +285,10 @@ def _extent(mask: Tensor) -> tuple[Coordinates, Coordinates] | None:
     return low, high
 
 
-def _touches_border(mask: Tensor) -> bool:
-    """Whether a mask reaches two or more faces of its grid."""
+def _is_held(mask: Tensor) -> bool:
+    """Whether a grid holds a mask: there is one, and it reaches one face of the grid at most."""
     faces = [mask.select(axis, end) for axis in range(3) for end in (0, -1)]
-    return sum(bool(face.any()) for face in faces) >= 2
+    return bool(mask.any()) and sum(bool(face.any()) for face in faces) < 2
 
 
 def _logit(probability: Tensor) -> Tensor:

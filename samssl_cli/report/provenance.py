@@ -75,7 +75,9 @@ def _generalists(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "gate" in about:
         yield "gate", gate_in_words(about["gate"])
     asked = _asked_beside(about)
-    if asked:
+    if about.get("refined_by"):
+        yield "predictions refined by", ", ".join(one["name"] for one in about["refined_by"])
+    elif asked:
         yield "asked beside the prediction", ", ".join(one["name"] for one in asked)
     for one in _behind(about):
         if one["weights_sha256"]:

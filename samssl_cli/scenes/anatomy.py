@@ -58,11 +58,10 @@ def draw_structures(shape: Shape, rng: np.random.Generator) -> list[Structure]:
 def visible_depth(structures: Sequence[Structure], index: int) -> Tensor:
     """How deep a voxel lies in a structure where no later one took its place."""
     depth = structures[index].depth
-    for later, other in enumerate(structures[index + 1 :], start=index + 1):
-        if other.host != index:
-            depth = torch.minimum(depth, -other.depth)
-            depth = torch.minimum(depth, -other.beyond)
-        assert later > index
+    for later in structures[index + 1 :]:
+        if later.host != index:
+            depth = torch.minimum(depth, -later.depth)
+            depth = torch.minimum(depth, -later.beyond)
     return depth
 
 

@@ -7,9 +7,12 @@ from samssl_cli.artifacts.scores import Scores
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.metrics.columns import Column, column
 from samssl_cli.progress import Progress
-from samssl_cli.stages.score_rows import BLURRED, ORACLE_PROMPTS, OWN_PROMPTS
+from samssl_cli.stages.score_rows import ASKED, BLURRED, REFINEMENTS
 
 T = TypeVar("T")
+
+OWN_HEADLINE = "headline"
+"""The name, instead of a row's, for what each model hands out: plain or refined."""
 
 _MOST_NAMES = 8
 _SAME_ML = 1e-6
@@ -57,13 +60,19 @@ def common_row(everything: Sequence[Scores], row: str | None) -> str:
         raise UsageError(
             "the scores have different headlines:"
             + _each(everything, lambda scores: scores.about["headline"])
-            + "\nname the row to compare with --row"
+            + f"\nname the row to compare with --row; --row {OWN_HEADLINE} takes each one's own"
         )
     for scores in everything:
-        if chosen not in scores.about["rows"]:
+        if row_in(scores, chosen) not in scores.about["rows"]:
             known = ", ".join(scores.about["rows"])
             raise UsageError(f"{scores.path}: has no row {chosen!r}; --row can be {known}")
     return chosen
+
+
+def row_in(scores: Scores, row: str) -> str:
+    """The row of these scores that is compared."""
+    headline: str = scores.about["headline"]
+    return headline if row == OWN_HEADLINE else row
 
 
 def common_columns(everything: Sequence[Scores], metrics: Sequence[str]) -> list[Column]:
@@ -157,8 +166,10 @@ def check_references(
 
 def note_other_options(everything: Sequence[Scores], row: str, progress: Progress) -> None:
     """Tell a person when predictions were made or cleaned in different ways before scoring."""
-    of_row = {BLURRED: (_blur,), OWN_PROMPTS: (_asked,), ORACLE_PROMPTS: (_asked,)}
-    for told in (_inference, _cleaning, *of_row.get(row, ())):
+    of_row = {BLURRED: (_blur,), **dict.fromkeys((*REFINEMENTS, *ASKED), (_asked,))}
+    shown = dict.fromkeys(row_in(scores, row) for scores in everything)
+    told_of_rows = (told for one in shown for told in of_row.get(one, ()))
+    for told in dict.fromkeys((_inference, _cleaning, *told_of_rows)):
         if _common(everything, told) is None:
             progress.note(
                 "the predictions were not made and cleaned alike, which may be the difference:"

@@ -25,6 +25,7 @@ from samssl_cli.stages.comparable import (
     common_row,
     note_other_options,
     places_of_classes,
+    row_in,
 )
 
 Values = NDArray[np.float64]
@@ -45,7 +46,7 @@ def compare(
     Args:
         models: name to the `scores.zarr` of its runs; a case counts with its mean over the runs.
         metrics: as in scores.csv; empty for Dice and the HD95 that is there.
-        row: of the scores; None for the headline.
+        row: of the scores, or "headline" for each model's own; None for the headline of all.
         classes: empty for the mean over the classes and, when there are several, each of them.
         on_common_cases: leave out the cases that not every run was scored on.
         level: of the intervals; 1 - level is what an adjusted p has to be below.
@@ -65,7 +66,7 @@ def compare(
     check_references(everything, cases, progress)
     note_other_options(everything, shown, progress)
     values = {
-        name: np.stack([_values(scores, cases, shown, chosen) for scores in scored])
+        name: np.stack([_values(one, cases, row_in(one, shown), chosen) for one in scored])
         for name, scored in runs.items()
     }
     return ModelComparison(

@@ -29,8 +29,9 @@ from samssl_cli.stages.panel import (
     with_rows,
 )
 from samssl_cli.stages.provenance import provenance
+from samssl_cli.stages.refining import check_gate_refines
 from samssl_cli.stages.run import Work, run_stage
-from samssl_cli.stages.score_rows import ASKED, HEADLINE, PREDICTIONS, ROWS, TEMPLATE
+from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
 from samssl_cli.stages.which_generalist import Which
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def evaluate(
     *,
     recipe: Recipe,
     largest_component: Sequence[str] = (),
+    refine: bool = False,
     weights: Weights = None,
     device: str,
     force: bool,
@@ -63,7 +65,8 @@ def evaluate(
         recipe: its section evaluate is used; for a checkpoint also prompt and sam_label.
         largest_component: names of the classes that are reduced to their largest component in the
             cleaned rows; empty for all of them.
-        weights: of the generalists that are asked beside the prediction.
+        refine: also score a checkpoint's predictions as the generalists refine them.
+        weights: of the generalists that are asked beside the prediction, or refine it.
         device: where to predict.
         force: replace an artifact of another plan.
         progress: where to report.
@@ -80,13 +83,17 @@ def evaluate(
     recipe = _in_a_known_unit(with_rows(recipe, found), cases, progress)
     what = read_manifest(what_path, "checkpoint", "prompts", "labels")
     one_object = _class_indices(cases, largest_component)
-    is_asked = _asks_generalists(what, recipe, found, progress)
+    is_asked = _asks_generalists(what, recipe, found, progress, refine=refine)
     panel = choose_panel(found, cases, progress, only_adapted=True) if is_asked else ()
     sections = ("evaluate", "inference", *(("prompt", "sam_label") if is_asked else ()))
     plan = Plan(
         kind="scores",
         stage="evaluate",
-        options={**recipe.options(*sections), "largest_component": one_object},
+        options={
+            **recipe.options(*sections),
+            "largest_component": one_object,
+            **({"refine": True} if refine else {}),
+        },
         seed=0,
         inputs={
             "cases": references.cases_fingerprint,
@@ -111,9 +118,10 @@ def evaluate(
         )
         template = Template(cases) if recipe.evaluate.sanity else None
         asked = load_panel(panel, device, embeddings)
-        scorer = Scorer(cases, references, source, recipe, one_object, template, asked)
+        scorer = Scorer(cases, references, source, recipe, one_object, template, asked, refine)
         scored = _score_all(work, scorer)
-        _seal(work, cases, scored, what, recipe, [one.record for one in panel])
+        records = [one.record for one in panel]
+        _seal(work, cases, scored, what, recipe, records, is_refined=refine)
 
     run_stage(plan, output, work=work, force=force, progress=progress)
     scores = Scores(output)
@@ -148,11 +156,22 @@ def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
     return [1 + known.index(name) for name in names or known]
 
 
+def _check_refinable(what: Manifest, recipe: Recipe) -> None:
+    if what.kind != "checkpoint":
+        raise UsageError(
+            f"--refine is for the predictions of a checkpoint, and {SCORED[what.kind]} are scored "
+            "here; leave it out"
+        )
+    check_gate_refines(recipe.sam_label)
+
+
 def _asks_generalists(
-    what: Manifest, recipe: Recipe, found: Sequence[Which], progress: Progress
+    what: Manifest, recipe: Recipe, found: Sequence[Which], progress: Progress, *, refine: bool
 ) -> bool:
     """Whether the rows with the generalists apply: to a checkpoint, with weights where needed."""
-    if what.kind != "checkpoint" or not recipe.evaluate.sanity:
+    if refine:
+        _check_refinable(what, recipe)
+    if what.kind != "checkpoint" or not (recipe.evaluate.sanity or refine):
         named = next((which.file or which.own for which in found if which.file or which.own), None)
         if named is not None:
             where = named if isinstance(named, Path) else named.path
@@ -163,7 +182,8 @@ def _asks_generalists(
         return False
     check_strategies(recipe.prompt)
     for which in found:
-        if GENERALISTS[which.name].needs_checkpoint and which.file is None and which.own is None:
+        lacks_weights = which.file is None and which.own is None and not refine
+        if GENERALISTS[which.name].needs_checkpoint and lacks_weights:
             progress.note(
                 f"the rows with the generalist are left out: {which.name} needs its weights; "
                 "add --checkpoint, as for sam-label"
@@ -194,13 +214,15 @@ def _seal(
     what: Manifest,
     recipe: Recipe,
     asked: Sequence[Mapping[str, Any]],
+    *,
+    is_refined: bool,
 ) -> None:
     import numpy as np
 
     from samssl_cli.artifacts.members import read_member_attributes
 
     root, options = work.draft.root, recipe.evaluate
-    rows = [*PREDICTIONS, *([TEMPLATE] if options.sanity else []), *(ASKED if asked else ())]
+    rows = rows_of(is_sane=options.sanity, is_asked=asked is not None, is_refined=is_refined)
     metrics = [column.name for column in columns(in_voxels=bool(options.in_voxels))]
     records = [read_member_attributes(root.member(case_member(name)))["rows"] for name in names]
     values = np.array(
@@ -218,10 +240,11 @@ def _seal(
             "scored": SCORED[what.kind],
             "rows": rows,
             "meaning": {row: vars(ROWS[row]) for row in rows},
-            "headline": HEADLINE,
+            "headline": REFINED_HEADLINE if is_refined else HEADLINE,
             "metrics": metrics,
             "tolerance": options.tolerance,
             "made_from_these_cases": what.plan["inputs"]["cases"] == cases.fingerprint,
             **provenance(what, cases, names, known_as=options.known_as, asked=asked),
+            "refined_by": [dict(one) for one in asked] if is_refined else [],
         }
     )

@@ -63,14 +63,14 @@ def open_exportable(artifact: Path, cases_path: Path | None) -> Exportable:
     """Open an artifact, and the cases that it was made from when they are given.
 
     Raises:
-        UsageError: for a checkpoint, which has no volumes.
+        UsageError: for a checkpoint or a generalist, which have no volumes.
         StaleArtifactError: when it was made from other cases.
     """
     manifest = read_manifest(artifact)
     if manifest.kind not in _READERS:
         raise UsageError(
             f"{artifact} holds a {manifest.kind}, which has no label maps; "
-            f"use: samssl predict {artifact} IMAGES -o DIR"
+            f"use: samssl {_INSTEAD[manifest.kind].format(artifact)}"
         )
     cases = None if cases_path is None else Cases(cases_path)
     return _READERS[manifest.kind](artifact, manifest, cases)
@@ -172,6 +172,13 @@ _READERS: Mapping[str, Callable[[Path, Manifest, Cases | None], Exportable]] = {
     "prompts": _of_prompts,
     "labels": _of_labels,
     "scores": _of_scores,
+}
+
+_INSTEAD = {
+    "visible-cases": "export CASES --to DIR",
+    "held-out-labels": "export CASES --to DIR",
+    "checkpoint": "predict {} IMAGES -o DIR",
+    "generalist": "weights convert {} -o FILE.safetensors",
 }
 
 

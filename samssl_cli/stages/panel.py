@@ -123,13 +123,14 @@ def panel_of(found: Sequence[Which]) -> Panel:
 
 
 def choose_panel(
-    found: Sequence[Which], cases: Cases, progress: Progress, *, only_adapted: bool = False
+    found: Sequence[Which], cases: Cases | None, progress: Progress, *, only_adapted: bool = False
 ) -> Panel:
     """The same; where a file is missing, the weights folder is searched.
 
     Args:
         found: from `which_generalists`.
-        cases: what they are asked about; a person is told of one that was adapted to others.
+        cases: what they are asked about, when there are cases; a person is told of a generalist
+            that was adapted to others.
         progress: where to say which file was taken.
         only_adapted: search for the file behind a `generalist.zarr`, and for no other.
 
@@ -141,8 +142,9 @@ def choose_panel(
         with_found_weights(which, progress) if which.own is not None or not only_adapted else which
         for which in found
     ]
-    for which in taken:
-        note_other_labels(which, cases, progress)
+    if cases is not None:
+        for which in taken:
+            note_other_labels(which, cases, progress)
     return panel_of(taken)
 
 

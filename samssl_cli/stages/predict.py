@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from samssl_cli.generalists.embedding_cache import EmbeddingCache
+    from samssl_cli.stages.panel import Weights
+    from samssl_cli.stages.refining import Refinement
+    from samssl_cli.stages.specialist import Specialist
+    from samssl_cli.volumes.geometry import Geometry
+
     Predict = Callable[[RawCase, Outputs], None]
+    Segment = Callable[[RawCase, NDArray[np.float16], Geometry], NDArray[np.float32]]
+    """The probabilities (classes, I, J, K) of a preprocessed image (C, I, J, K)."""
 
 
 def predict(
@@ -29,9 +37,12 @@ def predict(
     recipe: Recipe,
     only_largest: bool,
     with_probabilities: bool = False,
+    refine: bool = False,
+    weights: "Weights" = None,
     device: str,
     force: bool,
     progress: Progress,
+    embeddings: "EmbeddingCache | None" = None,
 ) -> list[Path]:
     """Write `CASE.nii.gz` into `output` for every image, and `summary.json` beside them.
 
@@ -41,20 +52,24 @@ def predict(
         checkpoint_path: a specialist or student.
         images: NIfTI files or folders of them: CASE_0000.nii.gz (one per channel) or CASE.nii.gz.
         output: a folder, made if needed.
-        recipe: its inference, and how large an image may be.
+        recipe: its inference, how large an image may be, and for `refine` prompt and sam_label.
         only_largest: keep the largest component of every class, in the label maps.
         with_probabilities: also write `CASE_probabilities.nii.gz`, (I, J, K, classes) float32 with
-            the background first, as the network gives them.
+            the background first, as the network gives them, or as they are refined.
+        refine: put every prediction to the generalist, and combine the two as sam-label would.
+        weights: of the generalists that refine.
         device: where to predict.
         force: predict again what is there.
         progress: where to report.
+        embeddings: where what the generalist computed of an image is looked up, and kept.
 
     Returns:
         The paths of the label maps, each followed by that of its probabilities.
 
     Raises:
         UsageError: when a file would go among the images or replace one, or, without `force`, when
-            the folder holds files of these names that no earlier run wrote.
+            the folder holds files of these names that no earlier run wrote; when there are weights
+            and nothing is refined.
         StaleArtifactError: when it holds those of another checkpoint or recipe, without `force`.
         DataError: listing every image that is missing or lacks a channel, with nothing written; or
             every image that could not be read, with the others predicted and summed up.
@@ -62,8 +77,10 @@ def predict(
     checkpoint = Checkpoint(checkpoint_path)
     if any(path.is_dir() and path.resolve() == output.resolve() for path in images):
         raise UsageError(f"-o {output}: holds the images; name another folder for the label maps")
+    refinement = _refinement(recipe, weights, progress, refine=refine)
     cases = find_images(images, checkpoint.facts.channel_names)
-    folder = PredictionFolder(output, _made_with(checkpoint, recipe, only_largest=only_largest))
+    made_with = _made_with(checkpoint, recipe, refinement, only_largest=only_largest)
+    folder = PredictionFolder(output, made_with)
     outputs = folder.outputs(cases, with_probabilities=with_probabilities, force=force)
     folder.refuse_images(cases, outputs)
     if not force:
@@ -72,9 +89,8 @@ def predict(
     pending = [case for case in cases if to_write[case.name].paths]
     problems = []
     if pending:
-        predict_one = _predictor(
-            checkpoint, recipe, only_largest=only_largest, device=device, progress=progress
-        )
+        segment = _segmenter(checkpoint, recipe, refinement, device, progress, embeddings)
+        predict_one = _predictor(checkpoint, recipe, segment, only_largest=only_largest)
         folder.claim(outputs)
         progress.start("predicting", total=len(cases), done=len(cases) - len(pending))
         for case in pending:
@@ -88,12 +104,29 @@ def predict(
     return [path for one in outputs.values() for path in one.paths]
 
 
-def _made_with(checkpoint: Checkpoint, recipe: Recipe, *, only_largest: bool) -> dict[str, Any]:
+def _refinement(
+    recipe: Recipe, weights: "Weights", progress: Progress, *, refine: bool
+) -> "Refinement | None":
+    """Who refines the predictions, if anybody does."""
+    from samssl_cli.stages.refining import plan_refinement
+
+    if refine:
+        return plan_refinement(recipe, weights, progress)
+    if weights:
+        file = weights if isinstance(weights, Path) else next(iter(weights.values()))
+        raise UsageError(f"--checkpoint {file}: a generalist is asked only with --refine")
+    return None
+
+
+def _made_with(
+    checkpoint: Checkpoint, recipe: Recipe, refinement: "Refinement | None", *, only_largest: bool
+) -> dict[str, Any]:
     """What decides the files of a folder, as JSON values."""
     return {
         "checkpoint": checkpoint.fingerprint,
         "largest_component": only_largest,
         **recipe.options("inference"),
+        **({} if refinement is None else refinement.made_with),
     }
 
 
@@ -110,20 +143,54 @@ def _problems_of(predict_one: "Predict", case: RawCase, to_write: Outputs) -> li
     return []
 
 
-def _predictor(
+def _segmenter(
     checkpoint: Checkpoint,
     recipe: Recipe,
-    *,
-    only_largest: bool,
+    refinement: "Refinement | None",
     device: str,
     progress: Progress,
-) -> "Predict":
-    """How one image becomes the files that it is to become."""
+    embeddings: "EmbeddingCache | None",
+) -> "Segment":
+    """How a preprocessed image becomes probabilities."""
     from samssl_cli.stages.device import pick_device
     from samssl_cli.stages.specialist import load_specialist, note_untrained_flips
 
     note_untrained_flips(checkpoint, recipe.inference, progress)
     specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
+    if refinement is None:
+        return lambda _, image, __: specialist.predict(image)
+    return _refiner(specialist, refinement, device, embeddings)
+
+
+def _refiner(
+    specialist: "Specialist",
+    refinement: "Refinement",
+    device: str,
+    embeddings: "EmbeddingCache | None",
+) -> "Segment":
+    from samssl_cli.stages.asking import embed_once, predict_with_uncertainty, seed_of_case
+    from samssl_cli.stages.refining import refine
+
+    generalists, recipe = refinement.load(device, embeddings), refinement.recipe
+
+    def segment(
+        case: RawCase, image: "NDArray[np.float16]", geometry: "Geometry"
+    ) -> "NDArray[np.float32]":
+        seed = seed_of_case(0, case.name)
+        probability, uncertainty = predict_with_uncertainty(
+            specialist, image, recipe.prompt, seed=seed
+        )
+        embed = embed_once(generalists, image, geometry.spacing_mm)
+        refined = refine(generalists, embed, probability, uncertainty, recipe, seed=seed)
+        return refined.combined.probability
+
+    return segment
+
+
+def _predictor(
+    checkpoint: Checkpoint, recipe: Recipe, segment: "Segment", *, only_largest: bool
+) -> "Predict":
+    """How one image becomes the files that it is to become."""
     facts, max_bytes = checkpoint.facts, _max_bytes(recipe)
     images = Dataset(Path(), facts.name, facts.channel_names, facts.class_names, (), "nifti")
 
@@ -133,7 +200,7 @@ def _predictor(
 
         image, grid = images.read_image(case, max_bytes=max_bytes)
         prepared, geometry = prepare_image(image, grid, facts.preprocessing)
-        probability = to_native_probability(specialist.predict(prepared), geometry)
+        probability = to_native_probability(segment(case, prepared, geometry), geometry)
         if to_write.probabilities is not None:
             nifti.write_image(to_write.probabilities, probability, grid)
         if to_write.label is not None:

@@ -97,9 +97,9 @@ class PredictionFolder:
                 raise UsageError(self._not_ours(there[0], f"there is no {self._record}"))
         elif not self._is_recorded():
             raise StaleArtifactError(
-                f"{self.path}: holds label maps of another checkpoint, or predicted or cleaned "
-                f"otherwise ({self._record}); name another folder, or predict them again with "
-                "--force"
+                f"{self.path}: holds label maps of another checkpoint, or predicted, refined or "
+                f"cleaned otherwise ({self._record}); name another folder, or predict them again "
+                "with --force"
             )
         if self.summary.exists() and _schema_of(self.summary) != SUMMARY_SCHEMA:
             raise UsageError(self._not_ours(self.summary, f"its schema is not {SUMMARY_SCHEMA}"))

@@ -2,9 +2,13 @@
 
     {"schema": "samssl-prediction/1", "checkpoint": fingerprint, "largest_component": ...,
      "inference": {...}, "classes": [...],
+     "refined_by": [{"name": ..., "register": ..., "weights_sha256": ...}], "prompt": {...},
+     "sam_label": {...},
      "cases": [{"case": ..., "images": [...], "label_map": ..., "label_map_sha256": ...,
                 "shape": [...], "spacing_mm": [...],
                 "found": {class: {"num_voxels": ..., "volume_ml": ...}}}]}
+
+`refined_by` and what follows it are there with --refine.
 
 Everything is measured on the label map as it lies on the disk, whoever wrote it last. What was
 measured before is kept as long as the file is the same, byte for byte.

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.cases import Cases, UnlabeledCase
-from samssl_cli.generalists.combine import Combined, combine, judge
+from samssl_cli.generalists.combine import Answer, Combined, combine, judge
 from samssl_cli.generalists.types import Generalist
 from samssl_cli.metrics.template import template_label
 from samssl_cli.prompts.types import ObjectPrompts
 from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.stages.asking import answer_record, ask, embed_once, place_prompts, seed_of_case
+from samssl_cli.stages.refining import refine
 from samssl_cli.volumes.voxels import likeliest
 
 Label = NDArray[np.uint8]
@@ -32,13 +33,13 @@ class Asked:
 
     objects: tuple[ObjectPrompts, ...]
     """Placed on the prediction."""
-    alone: Label
+    alone: Label | None
     """(I, J, K): its answers to them, without the specialist and without a gate."""
     pseudo: Combined | None
     """What `sam-label` would make of them, with both; None for a gate that has to be calibrated."""
     records: list[dict[str, Any]]
     """One for each object, as in `pseudo.zarr`."""
-    oracle: Label
+    oracle: Label | None
     """(I, J, K): its answers to prompts on the reference."""
 
 
@@ -61,7 +62,7 @@ def ask_beside(
     case: UnlabeledCase,
     probability: Probability,
     uncertainty: NDArray[np.float32],
-    reference: Label,
+    reference: Label | None,
     recipe: Recipe,
 ) -> Asked:
     """Ask about the objects of a prediction, then about those of the reference.
@@ -71,25 +72,35 @@ def ask_beside(
         case: the image.
         probability: (classes, I, J, K) of the prediction.
         uncertainty: (I, J, K) of the prediction.
-        reference: (I, J, K) held-out label on the same grid.
+        reference: (I, J, K) held-out label on the same grid; without one, nothing is said of how
+            far the generalist gets alone.
         recipe: its sections prompt and sam_label are used.
     """
     embed = embed_once(generalists, case.image, case.geometry.spacing_mm)
-    options, seed = recipe.sam_label, seed_of_case(0, case.name)
-    objects = place_prompts(probability, uncertainty, recipe.prompt, seed=seed)
-    answers = ask(generalists, embed, objects, options)
-    alone = [judge(answer.prompts, answer.fused, _alone(options)) for answer in answers]
-    true = _one_hot(reference, len(probability))
-    true_objects = place_prompts(true, np.zeros_like(uncertainty), recipe.prompt, seed=seed)
-    oracle = ask(generalists, embed, true_objects, _alone(options))
-    is_known = options.gate == "thresholds"
+    seed = seed_of_case(0, case.name)
+    refined = refine(generalists, embed, probability, uncertainty, recipe, seed=seed)
+    alone = oracle = None
+    if reference is not None:
+        alone = _label_alone(probability, refined.answers, recipe.sam_label)
+        true = _one_hot(reference, len(probability))
+        objects = place_prompts(true, np.zeros_like(uncertainty), recipe.prompt, seed=seed)
+        answers = ask(generalists, embed, objects, _alone(recipe.sam_label))
+        oracle = _label_alone(true, answers, recipe.sam_label)
+    is_known = recipe.sam_label.gate == "thresholds"
     return Asked(
-        objects=objects,
-        alone=likeliest(combine(probability, alone, _alone(options)).probability),
-        pseudo=combine(probability, answers, options) if is_known else None,
-        records=[answer_record(answer) for answer in answers] if is_known else [],
-        oracle=likeliest(combine(true, oracle, _alone(options)).probability),
+        objects=refined.objects,
+        alone=alone,
+        pseudo=refined.combined if is_known else None,
+        records=[answer_record(answer) for answer in refined.answers] if is_known else [],
+        oracle=oracle,
     )
+
+
+def _label_alone(probability: Probability, answers: Sequence[Answer], options: SamLabel) -> Label:
+    """What the answers say by themselves; `probability` only tells which islands were prompted."""
+    alone = _alone(options)
+    judged = [judge(answer.prompts, answer.fused, alone) for answer in answers]
+    return likeliest(combine(probability, judged, alone).probability)
 
 
 def prompt_records(objects: Sequence[ObjectPrompts]) -> list[dict[str, Any]]:

@@ -19,7 +19,11 @@ TEMPLATE = "template"
 OWN_PROMPTS = "generalist+specialist-prompts"
 ORACLE_PROMPTS = "generalist+oracle-prompts"
 
+REFINED = "refined"
+REFINED_HEADLINE = "refined+largest-component"
+
 PREDICTIONS = (RAW, HEADLINE, BLURRED)
+REFINEMENTS = (REFINED, REFINED_HEADLINE)
 ASKED = (OWN_PROMPTS, ORACLE_PROMPTS)
 
 ROWS: dict[str, RowMeaning] = {
@@ -30,6 +34,14 @@ ROWS: dict[str, RowMeaning] = {
     BLURRED: RowMeaning(
         "control",
         "The probabilities blurred first: what smoothness alone gains, without any generalist.",
+    ),
+    REFINED: RowMeaning(
+        "prediction",
+        "The prediction put to the generalist with its own prompts, and combined with the answers "
+        "as sam-label would.",
+    ),
+    REFINED_HEADLINE: RowMeaning(
+        "prediction", "The refined one with every class reduced to its largest component."
     ),
     TEMPLATE: RowMeaning(
         "sanity",
@@ -47,3 +59,19 @@ ROWS: dict[str, RowMeaning] = {
         "prompts. How far better prompts could carry this generalist; no bound of a student.",
     ),
 }
+
+
+def rows_of(*, is_sane: bool, is_asked: bool, is_refined: bool) -> list[str]:
+    """The rows of a score, in order.
+
+    Args:
+        is_sane: whether sanity rows are wanted.
+        is_asked: whether a generalist is asked.
+        is_refined: whether it is part of the prediction.
+    """
+    return [
+        *PREDICTIONS,
+        *(REFINEMENTS if is_refined else ()),
+        *([TEMPLATE] if is_sane else []),
+        *(ASKED if is_asked and is_sane else ()),
+    ]

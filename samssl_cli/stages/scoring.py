@@ -21,6 +21,8 @@ from samssl_cli.stages.score_rows import (
     ORACLE_PROMPTS,
     OWN_PROMPTS,
     RAW,
+    REFINED,
+    REFINED_HEADLINE,
     TEMPLATE,
 )
 from samssl_cli.stages.sources import Look, Source
@@ -44,6 +46,8 @@ class Scorer:
     template: Template | None
     generalists: Sequence[Generalist]
     """Asked beside the prediction; empty for none."""
+    is_refined: bool
+    """Whether the generalists are part of the prediction."""
 
     def score(self, name: str) -> CaseScores:
         """Predict, clean, ask beside, compare."""
@@ -54,7 +58,7 @@ class Scorer:
         asked = self._ask(case, look, here)
         labels = self._label_maps(case.geometry, look, asked)
         return CaseScores(
-            prediction=labels[HEADLINE],
+            prediction=labels[REFINED_HEADLINE if self.is_refined else HEADLINE],
             grid=case.geometry.native,
             rows=self._compare(labels, reference, case.geometry),
             pseudo_label=self._pseudo_label(case.geometry, asked),
@@ -65,8 +69,9 @@ class Scorer:
     def _ask(self, case: UnlabeledCase, look: Look, reference: Label) -> Asked | None:
         if not self.generalists or look.uncertainty is None:
             return None
+        beside = reference if self.recipe.evaluate.sanity else None
         return ask_beside(
-            self.generalists, case, look.probability, look.uncertainty, reference, self.recipe
+            self.generalists, case, look.probability, look.uncertainty, beside, self.recipe
         )
 
     def _label_maps(self, where: Geometry, look: Look, asked: Asked | None) -> dict[str, Label]:
@@ -76,6 +81,15 @@ class Scorer:
         if self.template is not None:
             labels[TEMPLATE] = self._native(self.template.label(where.shape), where)
         if asked is not None:
+            labels |= self._asked_label_maps(where, asked)
+        return labels
+
+    def _asked_label_maps(self, where: Geometry, asked: Asked) -> dict[str, Label]:
+        labels: dict[str, Label] = {}
+        if self.is_refined and asked.pseudo is not None:
+            raw = likeliest(geometry.to_native_probability(asked.pseudo.probability, where))
+            labels |= {REFINED: raw, REFINED_HEADLINE: largest_component(raw, self.one_object)}
+        if asked.alone is not None and asked.oracle is not None:
             labels[OWN_PROMPTS] = self._native(asked.alone, where)
             labels[ORACLE_PROMPTS] = self._native(asked.oracle, where)
         return labels

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from samssl_cli import __version__
+from samssl_cli.artifacts.generalist import GeneralistWeights
 from samssl_cli.errors import UsageError, WeightsError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.generalists.checkpoint_file import digest_of_weights, sha256_of_weights
@@ -19,6 +20,8 @@ from samssl_cli.generalists.published import (
 )
 from samssl_cli.progress import Progress
 from samssl_cli.registry import load
+from samssl_cli.stages.which_generalist import is_artifact
+from samssl_cli.volumes.whole_file import write_whole
 
 _SOURCE = "source_sha256"
 
@@ -71,14 +74,18 @@ def convert_weights(path: Path, output: Path, *, force: bool, progress: Progress
     """Copy the tensors of a weights file, bit by bit, into a .safetensors file.
 
     What a checkpoint holds beside the model's tensors (an optimiser, an epoch) is left out. The
-    copy is read back and compared before it gets its name.
+    copy is read back and compared before it gets its name. The weights of a `generalist.zarr` lie
+    in it as the content of such a file, and become one as they are.
 
     Raises:
         UsageError: when `output` is not called .safetensors.
         WeightsError: when `path` cannot be used, or `output` was made from another file.
+        SamsslError: when `path` is an artifact, and not a whole one of this kind.
     """
     if output.suffix != SAFE_SUFFIX:
         raise UsageError(f"-o {output}: expected a name that ends in {SAFE_SUFFIX}")
+    if is_artifact(path):
+        return _unpack_weights(path, output, force=force, progress=progress)
     source = {_SOURCE: sha256_of_weights(path), "source_file": path.name}
     if output.exists() and not force:
         if _metadata(output).get(_SOURCE) == source[_SOURCE]:
@@ -104,13 +111,25 @@ def _identity(path: Path) -> dict[str, Any]:
     }
 
 
+def _unpack_weights(path: Path, output: Path, *, force: bool, progress: Progress) -> Path:
+    content = GeneralistWeights(path).file_content()
+    if output.exists() and not force:
+        if output.read_bytes() == content:
+            progress.note(f"{output} is up to date")
+            return output
+        raise WeightsError(f"{output} was not made from {path}; --force replaces it")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(output, content)
+    return output
+
+
 def _identified(path: Path, known: PublishedWeights | None) -> tuple[str, Any]:
     """The generalist that can load a file or folder, and what it finds.
 
     A file that is published is tried by its own generalist; any other by each in turn.
     """
-    rows = {name: row for name, row in GENERALISTS.items() if row.needs_checkpoint}
-    names = [name for name, row in rows.items() if row.takes_folder or not path.is_dir()]
+    names = [n for n, row in GENERALISTS.items() if row.needs_checkpoint or row.shipped]
+    names = [n for n in names if GENERALISTS[n].takes_folder or not path.is_dir()]
     refusals: list[WeightsError | UsageError] = []
     for name in names if known is None else [known.generalist]:
         try:

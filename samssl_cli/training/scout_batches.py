@@ -1,6 +1,5 @@
 """The stream of procedural scenes and prompts that `scout` is pre-trained on."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +39,7 @@ class SceneBatches:
     def __init__(self, *, batch_size: int, seed: int, device: torch.device) -> None:
         """Take how many prompts a step has; `device` is where its tensors are put."""
         self._batch_size, self._seed, self._device = batch_size, seed, device
-        self._scenes: OrderedDict[int, Scene] = OrderedDict()
+        self._scenes: dict[int, Scene] = {}
 
     def batch(self, step: int) -> ScoutBatch:
         """Say something about `batch_size` objects."""
@@ -61,11 +60,12 @@ class SceneBatches:
         return [newest, *(newest - rng.integers(1, _RECENT, self._batch_size - 1))]
 
     def _scene(self, number: int) -> Scene:
-        if number not in self._scenes:
-            self._scenes[number] = draw_scene(self._seed, number)
-            if len(self._scenes) > _RECENT:
-                del self._scenes[min(self._scenes)]
-        return self._scenes[number]
+        if number in self._scenes:
+            return self._scenes[number]
+        scene = self._scenes[number] = draw_scene(self._seed, number)
+        if len(self._scenes) > _RECENT:
+            del self._scenes[min(self._scenes)]
+        return scene
 
 
 def draw_view(

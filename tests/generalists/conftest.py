@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from samssl_cli.generalists.med3d_architecture import Architecture, Med3d
+from samssl_cli.generalists.scout_network import ScoutNetwork
 from samssl_cli.generalists.torchvision_shim import ensure_torchvision
 
 ensure_torchvision()
@@ -158,3 +160,11 @@ def sam2_folder(sam2: Any, tmp_path: Path) -> Path:
     """The tiny SAM 2 as transformers saves it."""
     sam2.save_pretrained(tmp_path / "sam2-tiny")
     return tmp_path / "sam2-tiny"
+
+
+def scout_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of `scout`, in half precision as those in the package are."""
+    torch.manual_seed(11)
+    path = tmp_path_factory.mktemp("scout") / "random.safetensors"
+    save_file({name: value.half() for name, value in ScoutNetwork().state_dict().items()}, path)
+    return path

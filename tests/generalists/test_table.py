@@ -1,9 +1,12 @@
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+import samssl_cli
 from samssl_cli.errors import RecipeError, UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.registry import load
@@ -19,6 +22,21 @@ def test_every_row_loads_and_keeps_its_word(name):
     assert entry.summary
     assert entry.source
     assert all(field.description for field in part.Options.model_fields.values())
+
+
+@pytest.mark.parametrize("name", [name for name, row in GENERALISTS.items() if row.shipped])
+def test_weights_in_the_package_have_a_model_card_and_get_into_the_wheel(name):
+    shipped, package = GENERALISTS[name].shipped, Path(samssl_cli.__file__).parent
+    card = shipped.with_suffix(".md").read_text(encoding="utf-8")
+    assert card.startswith("# ")
+    assert package in shipped.parents
+    project = tomllib.loads((package.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    # hatchling takes every file of a package but those that git ignores
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"] == {"packages": ["samssl_cli"]}
+    ignored = (package.parent / ".gitignore").read_text(encoding="utf-8").split()
+    for path in (shipped, shipped.with_suffix(".md")):
+        parts = path.relative_to(package.parent).parts
+        assert not any(fnmatch(part, line.strip("/")) for part in parts for line in ignored)
 
 
 @pytest.mark.parametrize("name", GENERALISTS)

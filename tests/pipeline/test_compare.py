@@ -149,6 +149,11 @@ def test_another_row_and_a_common_headline(write):
     with pytest.raises(UsageError, match=r"different headlines:\n.*a.zarr: largest(.|\n)*--row"):
         comparison(paths)
     assert comparison(paths, row="raw").row == "raw"
+    own = comparison(paths, row="headline", metrics=["dice"])  # largest-component, and raw
+    assert own.row == "headline"
+    means = [one.mean for one in (own.contrasts[0].baseline, own.contrasts[0].model)]
+    each = [comparison(paths, row=row, metrics=["dice"]) for row in ("largest-component", "raw")]
+    assert means == [each[0].contrasts[0].baseline.mean, each[1].contrasts[0].model.mean]
     with pytest.raises(UsageError, match="has no row 'blur'; --row can be raw, largest-component"):
         comparison(paths, row="blur")
 

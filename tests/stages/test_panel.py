@@ -9,10 +9,36 @@ from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.cli.options import checkpoints
 from samssl_cli.errors import UsageError
 from samssl_cli.progress import Silent
-from samssl_cli.recipe import SamLabel
-from samssl_cli.stages.panel import choose_panel, panel_inputs, panel_of, weights_of
+from samssl_cli.recipe import Recipe, SamLabel
+from samssl_cli.stages.panel import (
+    choose_panel,
+    panel_inputs,
+    panel_of,
+    weights_of,
+    which_generalists,
+    with_rows,
+)
 
+ADAPTED = {"from_sha256": "abc", "cases_fingerprint": "def"}
 TWO = SamLabel(generalist=("region-growing", "sam"))
+
+
+def found(generalist, weights):
+    return which_generalists(Recipe(sam_label=SamLabel(generalist=generalist)), weights)
+
+
+@pytest.fixture
+def scout(tmp_path):
+    """Writes weights of scout; `about` says more of them."""
+
+    def write(about):
+        path = tmp_path / "scout.zarr"
+        with open_draft(path, Plan("generalist", "any", {}, 0, {})) as draft:
+            write_generalist(draft.root, {"weight": np.zeros(1, np.float32)}, {})
+            draft.seal({"generalist": "scout", **about})
+        return path
+
+    return write
 
 
 def test_one_generalist_needs_no_name_for_its_file():
@@ -31,9 +57,9 @@ def test_of_several_it_has_to_be_said_whose_a_file_is():
 def test_weights_are_inputs_under_the_names_of_several(tmp_path):
     path = tmp_path / "a.pth"
     path.write_bytes(b"any")
-    alone = panel_of(SamLabel(generalist="sam"), {"sam": path})
+    alone = panel_of(found("sam", {"sam": path}))
     assert set(panel_inputs(alone)) == {"weights"}
-    both = choose_panel(TWO, {"sam": path}, Silent())
+    both = choose_panel(found(TWO.generalist, {"sam": path}), None, Silent())
     assert [one.name for one in both] == ["region-growing", "sam"]
     assert panel_inputs(both) == {"weights of sam": panel_inputs(alone)["weights"]}
     assert both[1].record == {
@@ -43,14 +69,23 @@ def test_weights_are_inputs_under_the_names_of_several(tmp_path):
     }
 
 
-@pytest.mark.parametrize("stage", ["adapt", "pretrain-scout"])
-def test_weights_that_were_adapted_are_known_as_such(tmp_path, stage):
-    path = tmp_path / "generalist.zarr"
-    with open_draft(path, Plan("generalist", stage, {}, 0, {})) as draft:
-        write_generalist(draft.root, {"weight": np.zeros(1, np.float32)}, {})
-        draft.seal({"generalist": "scout"})
-    (one,) = panel_of(SamLabel(generalist="scout"), {"scout": path})
-    assert one.is_adapted is (stage == "adapt")
+@pytest.mark.parametrize("about", [{}, {"adapted": ADAPTED}], ids=["pre-trained", "adapted"])
+def test_weights_that_were_adapted_are_known_as_such(scout, about):
+    (one,) = panel_of(found(str(scout(about)), None))
+    assert one.name == "scout"
+    assert one.is_adapted is bool(about)
+
+
+def test_a_row_stands_in_the_recipe_for_a_path(scout):
+    asked = found(("region-growing", str(scout({}))), None)
+    section = with_rows(Recipe(), asked).sam_label
+    assert section.generalists == ("region-growing", "scout")
+    assert set(section.options) == {"region-growing", "scout"}
+
+
+def test_a_row_is_asked_once(scout):
+    with pytest.raises(UsageError, match="are of one row"):
+        found(("scout", str(scout({}))), None)
 
 
 def test_one_name_in_a_list_is_that_name():
