@@ -36,11 +36,12 @@ class Slicing:
     @property
     def size(self) -> tuple[int, int]:
         """Rows and columns (H, W) of a picture."""
-        first, second = self._in_plane
+        first, second = self.in_plane
         return self.shape[second], self.shape[first]
 
     @property
-    def _in_plane(self) -> tuple[int, int]:
+    def in_plane(self) -> tuple[int, int]:
+        """The axes that run along the columns and along the rows."""
         first, second = (axis for axis in range(3) if axis != self.axis)
         return first, second
 
@@ -50,7 +51,7 @@ class Slicing:
 
     def xy(self, coordinates: NDArray[np.int64]) -> NDArray[np.float64]:
         """Convert voxels (N, 3) to pixels (N, 2) as (x, y); whole numbers are pixel centres."""
-        axes = list(self._in_plane)
+        axes = list(self.in_plane)
         last = np.array([self.shape[axis] - 1 for axis in axes])
         return (last - coordinates[:, axes]).astype(np.float64)
 
@@ -71,15 +72,3 @@ def slicing(axis: AxisName, shape: tuple[int, ...]) -> Slicing:
     size = (shape[0], shape[1], shape[2])
     index = min((2, 1, 0), key=lambda a: size[a]) if axis == "auto" else "ijk".index(axis)
     return Slicing(index, size)
-
-
-def windowed(volume: NDArray[np.float32], percentiles: tuple[float, float]) -> NDArray[np.uint8]:
-    """Map intensities between two percentiles to 0-255, clipping; a constant volume becomes 0.
-
-    Source: Ma et al., Nat. Commun. 2024 (MedSAM), data preprocessing (0.5 and 99.5).
-    """
-    low, high = np.percentile(volume, percentiles)
-    if not high > low:
-        return np.zeros(volume.shape, np.uint8)
-    scaled = np.clip((volume - low) / (high - low), 0, 1)
-    return np.asarray(np.rint(255 * scaled), np.uint8)
