@@ -59,13 +59,17 @@ class Mosaic:
         grid = filled.reshape(-1, self.side, self.side, height, width, *rest)
         return grid.swapaxes(2, 3).reshape(-1, *self.size, *rest)
 
+    def picture_of(self, index: int) -> int:
+        """Which picture holds a slice."""
+        return index // self.side**2
+
     def place(self, said: SlicePrompt) -> SlicePrompt:
         """Move what is said about a slice into its tile; `index` is then that of the picture."""
-        picture, top, left = self._corner(said.index)
+        top, left = self._corner(said.index)
         box = said.box
         return replace(
             said,
-            index=picture,
+            index=self.picture_of(said.index),
             points=said.points + np.array([left, top]),
             box=box and (box[0] + left, box[1] + top, box[2] + left, box[3] + top),
             mask=self._placed(said.mask, top, left),
@@ -74,15 +78,14 @@ class Mosaic:
 
     def cut_out(self, picture: NDArray[np.float32], index: int) -> NDArray[np.float32]:
         """The tile (H, W) of a slice from what was answered about its picture."""
-        _, top, left = self._corner(index)
+        top, left = self._corner(index)
         height, width = self.tile
         return picture[top : top + height, left : left + width]
 
-    def _corner(self, index: int) -> tuple[int, int, int]:
-        """Picture, and first row and column, of a slice's tile."""
-        picture, place = divmod(index, self.side**2)
-        row, column = divmod(place, self.side)
-        return picture, row * self.tile[0], column * self.tile[1]
+    def _corner(self, index: int) -> tuple[int, int]:
+        """First row and column of a slice's tile."""
+        row, column = divmod(index % self.side**2, self.side)
+        return row * self.tile[0], column * self.tile[1]
 
     def _placed(
         self, mask: NDArray[np.bool_] | None, top: int, left: int

@@ -1,11 +1,12 @@
 """One way of seeing a volume: cut across one axis, in slices or mosaics, and asked about."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from samssl_cli.generalists.sam_embedding import Pictures
 from samssl_cli.generalists.sam_mosaic import Mosaic
@@ -18,6 +19,11 @@ OUTSIDE_LOGIT = -20.0
 
 Rating = tuple[float, float]
 """What SAM says of its answer on one slice, and the pixels of that answer."""
+
+Asked = tuple[int, SlicePrompt]
+"""A prompt's number, and what it says of one slice."""
+
+_PIXELS_AT_ONCE = 2**25  # each takes about 20 bytes on the way
 
 
 @dataclass(frozen=True)
@@ -43,24 +49,38 @@ class View:
         ratings: list[list[Rating]] = [[] for _ in said]
         by_picture = self._by_picture(said)
         features = self.pictures.features(list(by_picture))
-        for asked, feature in zip(by_picture.values(), features, strict=True):
-            placed = [prompt for _, _, prompt in asked]
-            for number, logits, rating in self.predictor.decode(feature, placed, self.mosaic.size):
-                member, index, _ = asked[number]
-                slices[member][index] = tile = self.mosaic.cut_out(logits, index)
-                ratings[member].append((rating, float((tile > 0).sum())))
+        for all_asked, feature in zip(by_picture.values(), features, strict=True):
+            for asked in self._portions(all_asked):
+                for (member, index), tile, rating in self._tiles(asked, feature):
+                    slices[member][index] = tile
+                    ratings[member].append((rating, float((tile > 0).sum())))
         return answers, ratings
 
-    def _by_picture(
-        self, said: Sequence[Sequence[SlicePrompt]]
-    ) -> dict[int, list[tuple[int, int, SlicePrompt]]]:
-        """For each picture that is spoken of: which prompts do, of which slice, and how."""
-        found: dict[int, list[tuple[int, int, SlicePrompt]]] = defaultdict(list)
+    def _tiles(
+        self, asked: Sequence[Asked], feature: Tensor
+    ) -> Iterator[tuple[tuple[int, int], NDArray[np.float32], float]]:
+        """For each prompt about one picture: whose of which slice, the logits there, the rating."""
+        placed = [self.mosaic.place(prompt) for _, prompt in asked]
+        for number, logits, rating in self.predictor.decode(feature, placed, self.mosaic.size):
+            member, prompt = asked[number]
+            yield (member, prompt.index), self.mosaic.cut_out(logits, prompt.index), rating
+
+    def _by_picture(self, said: Sequence[Sequence[SlicePrompt]]) -> dict[int, list[Asked]]:
+        """For each picture that is spoken of: who says what about its slices."""
+        found: dict[int, list[Asked]] = defaultdict(list)
         for member, prompts in enumerate(said):
             for prompt in prompts:
-                placed = self.mosaic.place(prompt)
-                found[placed.index].append((member, prompt.index, placed))
+                found[self.mosaic.picture_of(prompt.index)].append((member, prompt))
         return dict(sorted(found.items()))
+
+    def _portions(self, asked: list[Asked]) -> list[list[Asked]]:
+        """So few prompts at once that their masks and answers, as large as a mosaic, fit in."""
+        if self.mosaic.side == 1:
+            return [asked]
+        height, width = self.mosaic.size
+        size = max(_PIXELS_AT_ONCE // (height * width), 1)
+        alike = sorted(asked, key=lambda one: one[1].structure)
+        return [alike[start : start + size] for start in range(0, len(alike), size)]
 
 
 def mean_rating(ratings: Sequence[Rating]) -> float:

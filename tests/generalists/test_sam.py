@@ -7,6 +7,7 @@ from scipy.special import expit
 from segment_anything import SamPredictor
 
 from samssl_cli.errors import UsageError
+from samssl_cli.generalists import sam_view
 from samssl_cli.generalists.sam import SegmentAnything
 from samssl_cli.generalists.sam_framing import MedSamFraming, SamFraming
 from samssl_cli.generalists.sam_predictor import SlicePredictor
@@ -262,6 +263,16 @@ def test_a_mosaic_is_asked_slice_by_slice_and_cut_apart(sam, image):
     np.testing.assert_allclose(logits[..., 2], expected[0, 14:, :20].T[::-1, ::-1], atol=1e-4)
     assert embedding.num_encoded == 1
     assert (logits[..., 3:] == OUTSIDE_LOGIT).all()
+
+
+def test_a_large_mosaic_is_asked_a_few_prompts_at_a_time(sam, image, monkeypatch):
+    together = _answered(sam, image, mosaic="fit")
+    monkeypatch.setattr(sam_view, "_PIXELS_AT_ONCE", 3 * 9 * 20 * 14)  # three prompts
+
+    apart = _answered(sam, image, mosaic="fit")
+
+    np.testing.assert_allclose(apart.logits, together.logits, atol=1e-4)
+    np.testing.assert_allclose(apart.predicted_iou, together.predicted_iou, atol=1e-4)
 
 
 def test_a_mosaic_of_one_tile_is_the_slice(sam, image):
