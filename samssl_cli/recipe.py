@@ -223,7 +223,10 @@ class Prompt(Section):
 class SamLabel(Section):
     """How the generalist is asked, and how far its answer is believed."""
 
-    generalist: str = Field("region-growing", description="a row of `samssl list generalists`")
+    generalist: str = Field(
+        "region-growing",
+        description="a row of `samssl list generalists`, or the path of a generalist.zarr",
+    )
     options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="one table per generalist; that of the chosen one is used"
     )
@@ -251,6 +254,50 @@ class PretrainScout(Optimization):
     average_decay: Fraction = Field(
         0.995, description="of the running mean of the weights, which is what is kept"
     )
+
+
+class Adapt(Optimization):
+    """How a generalist is adapted to the labeled cases."""
+
+    steps: PositiveCount = Field(300, description="most steps; the left-out labels say how many")
+    learning_rate: Positive = Field(2e-4, description="rate at the start")
+    schedule: Literal["constant", "cosine", "poly", "step"] = Field(
+        "constant", description="how the rate falls"
+    )
+    checkpoint_every: PositiveCount = Field(25, description="steps between saved states")
+    batch_size: PositiveCount = Field(4, description="prompts per step, replayed ones included")
+    replay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5, description="share of them about procedural scenes, so that scout forgets no other"
+    )
+    average_decay: Fraction = Field(
+        0.98, description="of the running mean of the weights, which is what is kept"
+    )
+    folds: Annotated[int, Field(ge=2, strict=True)] = Field(
+        4, description="parts of the labeled cases, each left out once; two halves of a single case"
+    )
+    check_every: PositiveCount = Field(
+        50, description="steps between answers to the prompts on the left-out cases"
+    )
+    prompts_per_case: PositiveCount = Field(8, description="prompts on each left-out case")
+    lora_rank: PositiveCount = Field(
+        4, description="of the low-rank updates to the encoder of sam and sam-med3d"
+    )
+    min_component_voxels: PositiveCount = Field(
+        64, description="smaller islands of a label are not prompted"
+    )
+    min_component_fraction: Fraction = Field(
+        0.25, description="nor those smaller than this part of the class's largest"
+    )
+
+    @property
+    def num_replayed(self) -> int:
+        """Prompts per step about procedural scenes; at least one is about a labeled case."""
+        return min(round(self.replay * self.batch_size), self.batch_size - 1)
+
+    @property
+    def checks(self) -> tuple[int, ...]:
+        """The steps after which the left-out cases are asked about, the last one among them."""
+        return (*range(self.check_every, self.steps, self.check_every), self.steps)
 
 
 class Evaluate(Section):
@@ -293,6 +340,7 @@ class Recipe(Section):
     inference: Inference = Inference()
     evaluate: Evaluate = Evaluate()
     pretrain_scout: PretrainScout = PretrainScout()
+    adapt: Adapt = Adapt()
 
     def narrowed(self) -> "Recipe":
         """The same recipe without the options of methods and generalists that are not chosen."""

@@ -2,6 +2,7 @@
 
     generalist.zarr/weights     tensors in the safetensors format, as one array of bytes
     generalist.zarr/curves      one (steps,) array per loss term
+    generalist.zarr/fold.N      of an adaptation: what was measured on the labels left out in turn
 
 `about` names the row of the GENERALISTS table that can use them.
 """
@@ -29,6 +30,19 @@ class GeneralistWeights:
         self.about: Mapping[str, Any] = self._store.about
         self.name: str = self.about["generalist"]
         """The row of the GENERALISTS table."""
+        self.options: Mapping[str, Any] = self.about.get("options", {})
+        """Of that row: those it was adapted with."""
+        self.base_sha256: str | None = self.about.get("base_needed")
+        """Of the weights file that these are changes to; None: they are all there is."""
+        self.content = self._store.manifest.members["weights"]
+        """A digest of the weights themselves: the plan that a fingerprint stands for may give
+        others on another device."""
+
+    @property
+    def adapted(self) -> Mapping[str, Any] | None:
+        """What lineage says of an adaptation; None for weights that were only pre-trained."""
+        adapted: Mapping[str, Any] | None = self.about.get("adapted")
+        return adapted
 
     def tensors(self) -> Tensors:
         """The weights by name, as they are stored."""
@@ -45,3 +59,8 @@ def write_generalist(
     """Write the weights of a generalist, and the curves of the training behind them."""
     store.write("weights", {"tensors": pack_tensors(tensors)}, {"num_tensors": len(tensors)})
     store.write("curves", dict(curves), {})
+
+
+def fold_member(number: int) -> str:
+    """The name under which a store keeps what was measured on a fold, counted from 0."""
+    return f"fold.{number}"

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from samssl_cli import __version__
+from samssl_cli.cli.adapt import adapt
 from samssl_cli.cli.compare import compare
 from samssl_cli.cli.demo import demo
 from samssl_cli.cli.evaluate import evaluate
@@ -45,6 +46,7 @@ for _name, _command, _panel in (
     ("show", show, _REST),
     ("verify", verify, _REST),
     ("list", list_parts, _REST),
+    ("adapt", adapt, _REST),
     ("pretrain-scout", pretrain_scout, _REST),
     ("demo", demo, _REST),
 ):

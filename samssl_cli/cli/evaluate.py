@@ -38,7 +38,11 @@ def evaluate(
         ),
     ] = None,
     generalist: Annotated[
-        str | None, typer.Option(help="to ask beside the prediction; default: the recipe's")
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="to ask beside the prediction: a name or a generalist.zarr; default: the recipe's",
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,

@@ -14,13 +14,18 @@ def sam_label(
     prompts: Annotated[Path, typer.Argument(metavar="PROMPTS", help="prompts.zarr")],
     output: opt.Output,
     generalist: Annotated[
-        str | None, typer.Option(help="sam or region-growing; see `samssl list generalists`")
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="see `samssl list generalists`; or a generalist.zarr, made by adapt",
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="the weights of a SAM, .pth or .safetensors; see `samssl weights`",
+            help="its weights, .pth or .safetensors (see `samssl weights`); for changes that adapt "
+            "made, those that they were made from",
         ),
     ] = None,
     embeddings: opt.Embeddings = None,

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists.checkpoint_file import PUBLISHED, WeightsFacts
 from samssl_cli.generalists.embedding_cache import EmbeddingCache
+from samssl_cli.generalists.lesson import Taught, VolumeLesson
+from samssl_cli.generalists.lora_parts import take_parts, training_parts
 from samssl_cli.generalists.sam_axes import mean_answer
 from samssl_cli.generalists.sam_embedding import Memory
 from samssl_cli.generalists.sam_framing import Framing, MedSamFraming, SamFraming
@@ -35,12 +38,15 @@ class SegmentAnything:
     """
 
     needs_checkpoint: ClassVar[bool] = True
+    learns_from: ClassVar[Literal["views", "volumes"]] = "volumes"
+    keeps_base: ClassVar[bool] = True
     Options = SamOptions
 
     def __init__(self, sam: Any, options: SamOptions) -> None:
         """Take a loaded `segment_anything.modeling.Sam`; `build` loads one."""
         framing: Framing = SamFraming(sam) if options.preprocessing == "sam" else MedSamFraming(sam)
         self.options = options
+        self._sam = sam
         self._memory: Memory | None = None
         self._predictor = SlicePredictor(
             sam,
@@ -87,6 +93,37 @@ class SegmentAnything:
             device: kind and name of what they run on.
         """
         self._memory = Memory(cache, weights_sha256, device)
+
+    def take_weights(self, tensors: Mapping[str, NDArray[Any]], *, path: Path) -> None:
+        """Merge low-rank updates into the encoder, and put another mask decoder in its place.
+
+        Raises:
+            WeightsError: when they are not finite, or those of another model.
+        """
+        take_parts(self._sam, tensors, path=path, name="Segment Anything")
+
+    def training_parts(self, *, lora_rank: int) -> nn.ModuleDict:
+        """Low-rank updates of all queries and values of the encoder, and the mask decoder."""
+        return training_parts(self._sam, lora_rank=lora_rank)
+
+    def answer(self, lessons: Sequence[VolumeLesson]) -> list[Taught]:
+        """Answer each lesson on one of the slices that its prompt speaks of, as `segment` does."""
+        answers = (self._answer(lesson) for lesson in lessons)
+        return [answer for answer in answers if answer is not None]
+
+    def _answer(self, lesson: VolumeLesson) -> Taught | None:
+        """None when no slice that is spoken of counts."""
+        views = self.embed(lesson.image, lesson.spacing_mm).views([lesson.prompt])
+        spoken_of = [
+            (view, said)
+            for view in views
+            for said in self._slice_prompts(lesson.prompt, view.cut)
+            if view.counts(lesson, said.index)
+        ]
+        if not spoken_of:
+            return None
+        view, said = spoken_of[int(np.random.default_rng(lesson.seed).integers(len(spoken_of)))]
+        return view.learn(lesson, said)
 
     def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> SeenImage:
         """Prepare the pictures of an image (C, I, J, K); they are encoded when a prompt needs them.

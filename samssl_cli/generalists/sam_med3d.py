@@ -6,12 +6,15 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists.checkpoint_file import PUBLISHED_MED3D, WeightsFacts
+from samssl_cli.generalists.lesson import Taught, VolumeLesson
+from samssl_cli.generalists.lora_parts import take_parts, training_parts
 from samssl_cli.generalists.med3d_architecture import Med3d
 from samssl_cli.generalists.med3d_said import Clicks, Faces, Said, hear
 from samssl_cli.generalists.med3d_weights import identify_med3d, load_med3d
@@ -89,6 +92,8 @@ class SamMed3d:
     """
 
     needs_checkpoint: ClassVar[bool] = True
+    learns_from: ClassVar[Literal["views", "volumes"]] = "volumes"
+    keeps_base: ClassVar[bool] = True
 
     class Options(Section):
         """Options of `sam-med3d`."""
@@ -142,6 +147,52 @@ class SamMed3d:
             WeightsError: when it cannot be used here.
         """
         return identify_med3d(path)
+
+    def take_weights(self, tensors: Mapping[str, NDArray[Any]], *, path: Path) -> None:
+        """Merge low-rank updates into the encoder, and put another mask decoder in its place.
+
+        Raises:
+            WeightsError: when they are not finite, or those of another model.
+        """
+        take_parts(self._model, tensors, path=path, name="SAM-Med3D")
+
+    def training_parts(self, *, lora_rank: int) -> nn.ModuleDict:
+        """Low-rank updates of all queries and values of the encoder, and the mask decoder."""
+        return training_parts(self._model, lora_rank=lora_rank)
+
+    def answer(self, lessons: Sequence[VolumeLesson]) -> list[Taught]:
+        """Answer each lesson in one of the windows that its prompt speaks of, as `segment` does."""
+        answers = (self._learn(lesson) for lesson in lessons)
+        return [answer for answer in answers if answer is not None]
+
+    def _learn(self, lesson: VolumeLesson) -> Taught | None:
+        """None when no window that is spoken of counts."""
+        image = self.embed(lesson.image, lesson.spacing_mm)
+        size, grid = self._model.shape.window, image.grid_shape
+
+        def part(mask: NDArray[np.bool_], start: Index) -> Volume:
+            whole = resample_image(mask[None].astype(np.float32), grid, order=1)[0]
+            return cut(whole, start, size, fill=0.0)
+
+        counted = np.ones_like(lesson.truth) if lesson.counted is None else lesson.counted
+        said = self._hear(lesson.prompt, image)
+        spoken_of = [] if said is None else list(self._spoken_of(said, self._place([said.faces])))
+        windows = [one for one in spoken_of if part(counted, one[0]).any()]
+        if not windows:
+            return None
+        chosen = windows[int(np.random.default_rng(lesson.seed).integers(len(windows)))]
+        start, clicks, mask = chosen
+        features = self._model.encode(self._tensor(image.window(start)))
+        low_res, _ = self._say_in_turn(features, clicks, mask)
+        return Taught(
+            logits=self._enlarged(low_res),
+            target=self._tensor(part(lesson.truth, start)),
+            weight=self._tensor(part(counted, start)),
+        )
+
+    def _tensor(self, window: Volume) -> Tensor:
+        """(1, 1, size, size, size) on the device."""
+        return torch.from_numpy(window).to(self._device)[None, None]
 
     def embed(self, image: Volume, spacing_mm: Spacing) -> WindowedImage:
         """Resample a channel of an image (C, I, J, K) to 1.5 mm; windows are encoded when needed.
@@ -221,28 +272,38 @@ class SamMed3d:
 
     @torch.inference_mode()
     def _ask(self, features: Tensor, clicks: Clicks, mask: Volume | None) -> tuple[Volume, float]:
+        """The logits (size, size, size), cut at 0, and the rating of the last answer."""
+        low_res, rating = self._say_in_turn(features, clicks, mask)
+        return self._enlarged(low_res)[0, 0].cpu().numpy(), float(rating[0])
+
+    def _say_in_turn(
+        self, features: Tensor, clicks: Clicks, mask: Volume | None
+    ) -> tuple[Tensor, Tensor]:
         """Give clicks one at a time, each with the answer to those before, as it was trained.
 
         With a mask the first answer starts from it, without one from zeros; without clicks there is
-        one answer, to the mask alone, which training has seen too.
+        one answer, to the mask alone, which training has seen too. Gradients reach the last answer
+        alone.
 
         Returns:
-            Logits (size, size, size), cut at 0, and the rating of the last answer.
+            The last answer's logits (1, 1, 4g, 4g, 4g), and its rating (1,).
         """
         shape = self._model.shape
         previous = torch.zeros(1, 1, *3 * (shape.low_res,), device=self._device)
         if mask is not None:
-            cube = torch.from_numpy(mask).to(self._device)[None, None]
-            previous = functional.adaptive_avg_pool3d(cube, shape.low_res)
+            previous = functional.adaptive_avg_pool3d(self._tensor(mask), shape.low_res)
         coordinates = torch.tensor(clicks.coordinates, dtype=torch.float32, device=self._device)
         signs = torch.tensor(clicks.is_positive, device=self._device)
         turns = [slice(n, n + 1) for n in range(len(signs))] or [slice(0, 0)]
         for turn in turns:
             previous, rating = self._model.answer(
-                features, coordinates[None, turn], signs[None, turn], previous
+                features, coordinates[None, turn], signs[None, turn], previous.detach()
             )
-        logits = functional.interpolate(previous, (shape.window,) * 3, mode="trilinear")
-        return logits[0, 0].cpu().numpy(), float(rating[0])
+        return previous, rating
+
+    def _enlarged(self, low_res: Tensor) -> Tensor:
+        """(1, 1, 4g, 4g, 4g) to (1, 1, size, size, size)."""
+        return functional.interpolate(low_res, (self._model.shape.window,) * 3, mode="trilinear")
 
     def _rating(self, ratings: Sequence[tuple[float, float]]) -> float:
         """The mean over windows, weighted by what was drawn there, clipped to 0-1."""

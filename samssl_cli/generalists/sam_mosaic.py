@@ -14,14 +14,17 @@ its tile and asked by itself. Slices keep their size; the whole picture is broug
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from samssl_cli.generalists.sam_framing import PictureSize
 from samssl_cli.generalists.sam_prompts import SlicePrompt
 from samssl_cli.generalists.sam_slices import Slicing
+
+Picture = TypeVar("Picture", NDArray[np.float32], Tensor)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Mosaic:
             seen=self._placed(said.seen, top, left),
         )
 
-    def cut_out(self, picture: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+    def cut_out(self, picture: Picture, index: int) -> Picture:
         """The tile (H, W) of a slice from what was answered about its picture."""
         top, left = self._corner(index)
         height, width = self.tile

@@ -23,7 +23,7 @@ ClicksName = Literal["together", "one-by-one"]
 
 
 class SlicePredictor:
-    """A frozen SAM behind arrays: pictures and prompts in, logits and predicted IoU out."""
+    """A SAM behind arrays: pictures and prompts in, logits and predicted IoU out."""
 
     def __init__(
         self,
@@ -80,6 +80,12 @@ class SlicePredictor:
             batch = pictures[start : start + self.encode_batch]
             features.extend(torch.split(self._encoded(batch), 1))
         return features
+
+    def learn(self, picture: NDArray[np.uint8], prompt: SlicePrompt) -> Tensor:
+        """Answer one prompt about a picture (H, W, 3) with gradients: logits (1, H, W)."""
+        height, width = picture.shape[:2]
+        logits, _ = self._decoded(self._encoded([picture]), [prompt], (height, width))
+        return logits
 
     def _encoded(self, pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
         """The features (B, C, h, w) of pictures that share a pass."""

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from samssl_cli.generalists.lesson import Taught, VolumeLesson
 from samssl_cli.generalists.sam_embedding import Pictures
 from samssl_cli.generalists.sam_mosaic import Mosaic
 from samssl_cli.generalists.sam_predictor import SlicePredictor
@@ -55,6 +57,25 @@ class View:
                     slices[member][index] = tile
                     ratings[member].append((rating, float((tile > 0).sum())))
         return answers, ratings
+
+    def counts(self, lesson: VolumeLesson, index: int) -> bool:
+        """Whether an answer about this slice would be held to the truth anywhere."""
+        return lesson.counted is None or bool(self.cut.pictures(lesson.counted)[index].any())
+
+    def learn(self, lesson: VolumeLesson, said: SlicePrompt) -> Taught:
+        """Answer what is said about one slice, with gradients, beside the truth (1, H, W)."""
+        placed = self.mosaic.place(said)
+        logits = self.predictor.learn(self.pictures.picture(placed.index), placed)
+
+        def plane(mask: NDArray[np.bool_]) -> Tensor:
+            drawn = np.ascontiguousarray(self.cut.pictures(mask)[said.index], np.float32)
+            return torch.from_numpy(drawn)[None].to(logits.device)
+
+        return Taught(
+            logits=self.mosaic.cut_out(logits[0], said.index)[None],
+            target=plane(lesson.truth),
+            weight=None if lesson.counted is None else plane(lesson.counted),
+        )
 
     def _tiles(
         self, asked: Sequence[Asked], feature: Tensor

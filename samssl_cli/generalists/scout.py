@@ -15,6 +15,7 @@ from torch import Tensor
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists.checkpoint_file import WeightsFacts
+from samssl_cli.generalists.lesson import Taught, Views
 from samssl_cli.generalists.scout_network import ScoutNetwork
 from samssl_cli.generalists.scout_prompts import Coordinates, encode
 from samssl_cli.generalists.scout_view import View, fit_view
@@ -23,6 +24,7 @@ from samssl_cli.generalists.scout_weights import (
     identify_scout,
     load_scout,
     put_weights,
+    unfilled_scout,
 )
 from samssl_cli.generalists.types import Proposal
 from samssl_cli.prompts.types import Prompt
@@ -78,6 +80,8 @@ class Scout:
     """
 
     needs_checkpoint: ClassVar[bool] = False
+    learns_from: ClassVar[Literal["views", "volumes"]] = "views"
+    keeps_base: ClassVar[bool] = False
 
     class Options(Section):
         """Options of `scout`."""
@@ -111,6 +115,16 @@ class Scout:
         chosen = validate(cls.Options, options, where="sam_label.options.scout")
         return cls(load_scout(checkpoint or SHIPPED_WEIGHTS, device=device), chosen)
 
+    @classmethod
+    def unfilled(cls, options: Mapping[str, Any], *, device: str) -> "Scout":
+        """One with random weights, for `take_weights`.
+
+        Raises:
+            RecipeError: as `build` does.
+        """
+        chosen = validate(cls.Options, options, where="sam_label.options.scout")
+        return cls(unfilled_scout(device=device), chosen)
+
     @staticmethod
     def identify(path: Path) -> WeightsFacts:
         """Load a weights file, and tell which model it is.
@@ -130,6 +144,16 @@ class Scout:
             name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in tensors.items()
         }
         put_weights(self._network, weights, path)
+
+    def training_parts(self, *, lora_rank: int) -> ScoutNetwork:
+        """All of the network: it is small enough; there is no use for `lora_rank`."""
+        return self._network.requires_grad_(True)
+
+    def answer(self, lessons: Sequence[Views]) -> list[Taught]:
+        """Answer views, each group of one shape in one pass."""
+        return [
+            Taught(self._network(views.inputs), views.target, views.weight) for views in lessons
+        ]
 
     def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> Volume:
         """Keep the image (C, I, J, K), or the channel of it that the options name.

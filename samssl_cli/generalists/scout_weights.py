@@ -22,10 +22,15 @@ def load_scout(path: Path, *, device: str) -> ScoutNetwork:
     Raises:
         WeightsError: when the file is missing, damaged, unsafe, not finite, or of another model.
     """
-    network = ScoutNetwork()
     weights = read_state_dict(path, published=_PUBLISHED)
+    network = unfilled_scout(device=device)
     put_weights(network, weights, path)
-    network.requires_grad_(False).eval()
+    return network
+
+
+def unfilled_scout(*, device: str) -> ScoutNetwork:
+    """A `scout` with random weights, frozen and in evaluation mode, to put others into."""
+    network = ScoutNetwork().requires_grad_(False).eval()
     return network.to(torch.device(device), memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]  # torch types only 4-D formats
 
 

@@ -66,12 +66,25 @@ def _generalists(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "learned from the answers of", ", ".join(names) or "none"
     if about["asked_beside"]:
         yield "asked beside the prediction", about["asked_beside"]["name"]
-    for one in merged(about["generalists"], filter(None, [about["asked_beside"]])):
+    for one in _behind(about):
         if one["weights_sha256"]:
             yield f"weights of {one['name']} (sha256)", one["weights_sha256"]
+        if "adapted" in one:
+            yield f"{one['name']} was adapted", _adapted(one["adapted"])
     yield "data set looked up as", about["known_as"]
     for one in about["exposure"]:
         yield f"{one['generalist']} and this data set", one["sentence"]
+
+
+def _behind(about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The records of all generalists that taught or were asked."""
+    return merged(about["generalists"], filter(None, [about["asked_beside"]]))
+
+
+def _adapted(adapted: Mapping[str, Any]) -> str:
+    number = adapted["num_labeled"]
+    cases = "1 labeled case" if number == 1 else f"{number} labeled cases"
+    return f"to {cases} of {adapted['dataset']}, {adapted['steps']} steps (0: no gain was measured)"
 
 
 def _scoring(scores: Scores) -> Iterator[tuple[str, str]]:
@@ -101,6 +114,7 @@ def _warnings(scores: Scores) -> Iterator[Notice]:
     for one in about["exposure"]:
         if one["verdict"] in ("seen", "related"):
             yield Notice("warning", one["sentence"])
+    yield from _adapted_elsewhere(about)
     if not about["made_from_these_cases"]:
         yield Notice(
             "warning",
@@ -135,6 +149,17 @@ def _warnings(scores: Scores) -> Iterator[Notice]:
             f"The prediction is {100 * gap:.1f} Dice points above a template that never looked at "
             "an image.",
         )
+
+
+def _adapted_elsewhere(about: Mapping[str, Any]) -> Iterator[Notice]:
+    for one in _behind(about):
+        made_from = one.get("adapted", {}).get("cases_fingerprint")
+        if made_from not in (None, about["fingerprints"]["cases"]):
+            yield Notice(
+                "warning",
+                f"{one['name']} was adapted to labels of other cases or another split than these: "
+                "make sure that none of the cases scored was among them.",
+            )
 
 
 def _remarks(scores: Scores) -> Iterator[Notice]:

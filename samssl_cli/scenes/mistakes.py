@@ -67,7 +67,8 @@ def _likeness(image: Tensor, depth: Tensor, rng: np.random.Generator) -> Tensor:
     """From -1, unlike the object, to 1, like it; intensities are all it goes by."""
     inside = image[depth > 0]
     around = image[(depth < 0) & (depth > -0.3 * max(image.shape))]
-    level, spread = inside.mean(), inside.std().clamp_min(0.05)
+    spread = inside.std(correction=min(1, len(inside) - 1)).clamp_min(0.05)
+    level = inside.mean()
     tolerance = spread + rng.uniform(0.2, 0.6) * (around.mean() - level).abs()
     smooth = functional.avg_pool3d(image[None, None], 3, 1, padding=1, count_include_pad=False)
     return 1 - 2 * ((smooth[0, 0] - level).abs() / (tolerance + 1e-3)).clamp(0, 1)

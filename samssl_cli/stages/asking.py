@@ -7,14 +7,10 @@ probabilities of a network, or for its upper bound those of a reference.
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists import GENERALISTS
-from samssl_cli.generalists.checkpoint_file import sha256_of_weights
-from samssl_cli.generalists.published import find_weights, weights_folder
-from samssl_cli.progress import Progress
 from samssl_cli.prompts import STRATEGIES
 from samssl_cli.recipe import Prompt, SamLabel
 from samssl_cli.registry import check_name, load
@@ -30,6 +26,7 @@ if TYPE_CHECKING:
     from samssl_cli.generalists.types import Generalist
     from samssl_cli.prompts.types import ObjectPrompts
     from samssl_cli.stages.specialist import Specialist
+    from samssl_cli.stages.which_generalist import Which
 
     Predicted = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -84,81 +81,31 @@ def place_prompts(
     return build_prompts(probability, uncertainty, options, rng, strategies)
 
 
-def choose_weights(options: SamLabel, weights: Path | None, progress: Progress) -> Path | None:
-    """The weights file that was named, or else the one in the weights folder that fits.
-
-    Raises:
-        UsageError: when the generalist is unknown, or the folder holds several that fit.
-    """
-    name = options.generalist
-    check_name(GENERALISTS, name, kind="generalist")
-    if weights is not None or not GENERALISTS[name].needs_checkpoint:
-        return weights
-    found = find_weights(name, options.chosen_options)
-    if found is not None:
-        progress.note(f"taking the weights {found}; --checkpoint names others")
-    return found
-
-
-def weights_digest(generalist: str, weights: Path | None) -> dict[str, str]:
-    """The sha256 of the weights file, as one more input; nothing for one without weights.
-
-    Raises:
-        UsageError: when the generalist is unknown, or has weights and gets none, or the reverse,
-            or gets those of another.
-        WeightsError: when the file cannot be read.
-    """
-    check_name(GENERALISTS, generalist, kind="generalist")
-    entry = GENERALISTS[generalist]
-    weights = weights or entry.shipped
-    if weights is None and entry.needs_checkpoint:
-        raise UsageError(
-            f"generalist {generalist} needs its weights: --checkpoint {entry.published}; "
-            f"or put the file into {weights_folder()}, see `samssl weights list`"
-        )
-    if weights is None:
-        return {}
-    if not entry.needs_checkpoint and entry.shipped is None:
-        raise UsageError(f"generalist {generalist} has no weights; leave out --checkpoint")
-    if is_artifact(weights):
-        return {"weights": _own_weights(generalist, weights).fingerprint}
-    return {"weights": sha256_of_weights(weights)}
-
-
-def is_artifact(weights: Path) -> bool:
-    """Whether these weights are a `generalist.zarr`, and not a file."""
-    return weights.is_dir()
-
-
-def _own_weights(generalist: str, path: Path) -> "GeneralistWeights":
-    from samssl_cli.artifacts.generalist import GeneralistWeights
-
-    found = GeneralistWeights(path)
-    if found.name != generalist:
-        raise UsageError(
-            f"{path} holds weights of generalist {found.name}, and {generalist} was asked for; "
-            f"use --generalist {found.name}"
-        )
-    return found
-
-
-def generalist_record(options: SamLabel, digest: Mapping[str, str]) -> dict[str, Any]:
+def generalist_record(which: "Which", digest: Mapping[str, str]) -> dict[str, Any]:
     """What an artifact says of the generalist behind it, as JSON values.
 
     `register` is its name in the exposure register: MedSAM is Segment Anything, trained further,
-    and the options say which of the two it is.
+    and the options say which of the two it is. An adapted one is still known by what it was adapted
+    from, and says in `adapted` what it learned since.
     """
+    options, own = which.recipe.sam_label, which.own
     trainings = GENERALISTS[options.generalist].trainings
-    return {
+    record = {
         "name": options.generalist,
         "register": trainings.name(options.chosen_options) if trainings else options.generalist,
         "weights_sha256": digest.get("weights"),
     }
+    if own is None or own.adapted is None:
+        return record
+    return {
+        **record,
+        "weights_sha256": own.adapted["from_sha256"],
+        "adapted": {**own.adapted, "fingerprint": own.fingerprint},
+    }
 
 
 def load_generalist(
-    options: SamLabel,
-    weights: Path | None,
+    which: "Which",
     device: str,
     *,
     digest: Mapping[str, str],
@@ -167,31 +114,42 @@ def load_generalist(
     """Build the generalist of the recipe with its weights, on a device.
 
     Args:
-        options: which generalist, and its options.
-        weights: its file, when it has weights.
+        which: which generalist, with its options and weights.
         device: as `--device` names it.
-        digest: of the weights, from `weights_digest`.
+        digest: of the weights, from `digest_of`.
         embeddings: where to look embeddings up; for a generalist that has none worth keeping, it
             changes nothing.
+
+    Raises:
+        WeightsError: when the weights cannot be used.
     """
-    from samssl_cli.generalists.types import Adaptable, Remembering
+    from samssl_cli.generalists.types import Remembering
     from samssl_cli.stages.device import pick_device
 
-    build, place = (
-        load(GENERALISTS, options.generalist, kind="generalist").build,
-        pick_device(device),
-    )
-    own = None if weights is None or not is_artifact(weights) else weights
-    generalist: Generalist = build(
-        options.chosen_options, checkpoint=None if own else weights, device=str(place)
-    )
-    if own is not None and isinstance(generalist, Adaptable):
-        generalist.take_weights(_own_weights(options.generalist, own).tensors(), path=own)
+    part, place = load(GENERALISTS, which.name, kind="generalist"), pick_device(device)
+    options, own = which.recipe.sam_label.chosen_options, which.own
+    generalist: Generalist
+    if own is not None and own.base_sha256 is None:
+        generalist = part.unfilled(options, device=str(place))
+    else:
+        generalist = part.build(options, checkpoint=which.file, device=str(place))
+    weights_sha256 = digest.get("weights", "")
+    if own is not None:
+        _put_own(generalist, own)
+        weights_sha256 += f" {own.content}"
     if embeddings is not None and isinstance(generalist, Remembering):
         generalist.remember_in(
-            embeddings, weights_sha256=digest.get("weights", ""), device=_kind_and_name(place)
+            embeddings, weights_sha256=weights_sha256, device=_kind_and_name(place)
         )
     return generalist
+
+
+def _put_own(generalist: "Generalist", own: "GeneralistWeights") -> None:
+    from samssl_cli.generalists.types import Adaptable
+
+    if not isinstance(generalist, Adaptable):
+        raise UsageError(f"generalist {own.name} cannot take the weights {own.path}")
+    generalist.take_weights(own.tensors(), path=own.path)
 
 
 def _kind_and_name(device: "torch.device") -> str:

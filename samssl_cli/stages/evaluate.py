@@ -17,18 +17,23 @@ from samssl_cli.generalists import GENERALISTS
 from samssl_cli.metrics.columns import columns
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
-from samssl_cli.registry import check_name
 from samssl_cli.report.scores_table import write_csv, write_json
 from samssl_cli.stages.asking import (
     check_strategies,
     generalist_record,
     load_generalist,
-    weights_digest,
 )
 from samssl_cli.stages.inputs import check_option_tables
 from samssl_cli.stages.provenance import provenance
 from samssl_cli.stages.run import Work, run_stage
 from samssl_cli.stages.score_rows import ASKED, HEADLINE, PREDICTIONS, ROWS, TEMPLATE
+from samssl_cli.stages.which_generalist import (
+    Which,
+    digest_of,
+    note_other_labels,
+    which_generalist,
+    with_found_weights,
+)
 
 if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
@@ -73,11 +78,15 @@ def evaluate(
     """
     check_option_tables(recipe)
     cases, references = Cases(cases_path), HeldOutLabels(cases_path)
-    recipe = _in_a_known_unit(recipe.narrowed(), cases, progress)
+    which = which_generalist(_in_a_known_unit(recipe, cases, progress), weights)
+    recipe = which.recipe
     what = read_manifest(what_path, "checkpoint", "prompts", "labels")
     one_object = _class_indices(cases, largest_component)
-    is_asked = _asks_generalist(what, recipe, weights, progress)
-    digest = weights_digest(recipe.sam_label.generalist, weights) if is_asked else {}
+    is_asked = _asks_generalist(what, which, progress)
+    if is_asked and which.own is not None:
+        which = with_found_weights(which, progress)
+        note_other_labels(which, cases, progress)
+    digest = digest_of(which) if is_asked else {}
     sections = ("evaluate", "inference", *(("prompt", "sam_label") if is_asked else ()))
     plan = Plan(
         kind="scores",
@@ -104,12 +113,10 @@ def evaluate(
         template = Template(cases) if recipe.evaluate.sanity else None
         asked = None
         if is_asked:
-            asked = load_generalist(
-                recipe.sam_label, weights, device, digest=digest, embeddings=embeddings
-            )
+            asked = load_generalist(which, device, digest=digest, embeddings=embeddings)
         scorer = Scorer(cases, references, source, recipe, one_object, template, asked)
         scored = _score_all(work, scorer)
-        record = generalist_record(recipe.sam_label, digest) if is_asked else None
+        record = generalist_record(which, digest) if is_asked else None
         _seal(work, cases, scored, what, recipe, record)
 
     run_stage(plan, output, work=work, force=force, progress=progress)
@@ -145,23 +152,20 @@ def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
     return [1 + known.index(name) for name in names or known]
 
 
-def _asks_generalist(
-    what: Manifest, recipe: Recipe, weights: Path | None, progress: Progress
-) -> bool:
+def _asks_generalist(what: Manifest, which: Which, progress: Progress) -> bool:
     """Whether the rows with the generalist apply: to a checkpoint, with weights where needed."""
-    name = recipe.sam_label.generalist
-    check_name(GENERALISTS, name, kind="generalist")
-    if what.kind != "checkpoint" or not recipe.evaluate.sanity:
-        if weights is not None:
+    if what.kind != "checkpoint" or not which.recipe.evaluate.sanity:
+        named = which.file or (which.own and which.own.path)
+        if named:
             raise UsageError(
-                f"--checkpoint {weights}: the generalist is asked only beside a trained network, "
+                f"--checkpoint {named}: the generalist is asked only beside a trained network, "
                 "and not with --no-sanity; leave it out"
             )
         return False
-    check_strategies(recipe.prompt)
-    if GENERALISTS[name].needs_checkpoint and weights is None:
+    check_strategies(which.recipe.prompt)
+    if GENERALISTS[which.name].needs_checkpoint and which.file is None and which.own is None:
         progress.note(
-            f"the rows with the generalist are left out: {name} needs its weights; "
+            f"the rows with the generalist are left out: {which.name} needs its weights; "
             "add --checkpoint, as for sam-label"
         )
         return False

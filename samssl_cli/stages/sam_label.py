@@ -13,13 +13,17 @@ from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.stages.asking import (
     answer_record,
     ask,
-    choose_weights,
     generalist_record,
     load_generalist,
-    weights_digest,
 )
 from samssl_cli.stages.inputs import check_made_from, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.which_generalist import (
+    digest_of,
+    note_other_labels,
+    which_generalist,
+    with_found_weights,
+)
 
 if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
@@ -48,11 +52,11 @@ def sam_label(
         Interrupted: after a signal; the same call resumes.
     """
     check_option_tables(recipe)
-    recipe = recipe.narrowed()
-    chosen = choose_weights(recipe.sam_label, weights, progress)
-    digest = weights_digest(recipe.sam_label.generalist, chosen)
+    which = with_found_weights(which_generalist(recipe, weights), progress)
+    recipe, digest = which.recipe, digest_of(which)
     cases, prompts = Cases(cases_path), PromptSet(prompts_path)
     check_made_from(cases, prompts.path, prompts.cases_fingerprint, cure="samssl prompt")
+    note_other_labels(which, cases, progress)
     inputs = {"cases": cases.fingerprint, "prompts": prompts.fingerprint}
     plan = Plan(
         kind="labels",
@@ -64,11 +68,11 @@ def sam_label(
 
     def work(work: Work) -> None:
         options = recipe.sam_label
-        generalist = load_generalist(options, chosen, device, digest=digest, embeddings=embeddings)
+        generalist = load_generalist(which, device, digest=digest, embeddings=embeddings)
         _label(work, cases, prompts, generalist, options)
         if embeddings is not None and embeddings.is_used:
             progress.note(embeddings.report())
-        asked = merged(prompts.generalists, [generalist_record(options, digest)])
+        asked = merged(prompts.generalists, [generalist_record(which, digest)])
         work.draft.seal({**cases.facts.to_json(), **_totals(work, prompts), "generalists": asked})
 
     return run_stage(plan, output, work=work, force=force, progress=progress)

@@ -58,7 +58,9 @@ class Hooks:
     """Whether a signal asked to stop after this step."""
     progress: Progress
     on_step: Callable[[int, Mapping[str, float]], None] = field(default=lambda step, losses: None)
-    """Told the loss terms of every step, for instance for TensorBoard."""
+    """Told the loss terms of every step, for instance for TensorBoard, before it may be saved."""
+    title: str = "training"
+    """Of the bar."""
 
 
 def fit(
@@ -70,8 +72,12 @@ def fit(
     device: torch.device,
     resume: Snapshot | None,
     hooks: Hooks,
+    last_step: int | None = None,
 ) -> Snapshot:
     """Train until `options.steps` are done or a signal arrives, and give the state then.
+
+    With `last_step` it ends there already, as the first part of a longer training: the rate falls
+    as if all steps were still to come.
 
     Random draws of a step depend on the seed and the step alone; together with the snapshot that
     makes a resumed run equal to an undisturbed one, to the last bit on a CPU.
@@ -83,13 +89,14 @@ def fit(
     if resume is not None:
         run.restore(resume)
         hooks.progress.note(f"resumed after step {resume.step}")
-    hooks.progress.start("training", total=options.steps, done=run.step)
-    while run.step < options.steps:
+    end = options.steps if last_step is None else last_step
+    hooks.progress.start(hooks.title, total=end, done=run.step)
+    while run.step < end:
         torch.manual_seed(_step_seed(seed, run.step))  # dropout and noise
         losses = run.advance(streams)
         hooks.progress.advance(losses)
         hooks.on_step(run.step, losses)
-        is_last = run.step == options.steps
+        is_last = run.step == end
         if hooks.is_stopping() and not is_last:
             hooks.save(run.snapshot())
             break

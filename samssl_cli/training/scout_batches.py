@@ -77,6 +77,23 @@ def draw_view(
         inputs (5, *shape) and target (1, *shape). The axes are turned so that the object lies along
         the grid, most of the time, and mirrored at random.
     """
+    layer = torch.ones_like(scene.depths[0])
+    inputs, target, _ = draw_view_with(scene, layer, shape, rng, inverted=0.5)
+    return inputs, target
+
+
+def draw_view_with(
+    scene: Scene,
+    layer: Tensor,
+    shape: tuple[int, int, int],
+    rng: np.random.Generator,
+    *,
+    inverted: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same, with a layer (I/2, J/2, K/2) of the scene read at the same places: (1, *shape).
+
+    `inverted` is how often dark becomes bright.
+    """
     said = say(scene, rng)
     axes = _axes_along(said, shape, rng)
     view = _view(said, _turned(shape, axes), scene.image.shape, rng)
@@ -92,11 +109,13 @@ def draw_view(
         inside=said.inside,
         outside=said.outside,
     )
-    if rng.random() < 0.5:
+    if rng.random() < inverted:
         inputs[0] = -inputs[0]  # dark objects on bright ground are as good
     flips = [axis + 1 for axis in range(3) if rng.random() < 0.5]
     order = [0, *(axis + 1 for axis in axes)]
-    return inputs.permute(order).flip(flips), truth.permute(order).flip(flips)
+    seen = view.sample(layer[None], coarser=COARSER)
+    turned = [part.permute(order).flip(flips) for part in (inputs, truth, seen)]
+    return turned[0], turned[1], turned[2]
 
 
 def _axes_along(

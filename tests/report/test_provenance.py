@@ -75,6 +75,22 @@ def test_a_generalist_that_taught_and_was_asked_is_listed_once():
     assert [fact.value for fact in found].count("abc") == 1
 
 
+def test_an_adapted_generalist_says_what_it_was_adapted_to():
+    adapted = {"num_labeled": 1, "dataset": "LA", "steps": 50, "cases_fingerprint": "b"}
+    scout = {"name": "scout", "register": "scout", "weights_sha256": "abc", "adapted": adapted}
+    elsewhere = {**scout, "adapted": {**adapted, "cases_fingerprint": "other"}}
+
+    told = [fact.value for fact in facts(FakeScores(generalists=[scout]))]
+
+    assert any(value.startswith("to 1 labeled case of LA, 50 steps") for value in told)
+    assert warns(FakeScores(generalists=[elsewhere]))
+    assert not warns(FakeScores(generalists=[scout]))
+
+
+def warns(scores):
+    return any("scout was adapted to labels of other cases" in n.text for n in notices(scores))
+
+
 def test_scores_without_a_training_state_what_there_is():
     scores = FakeScores(stage="sam-label", scored="pseudo-labels")
     for key in ("method", "steps", "hardware", "label_budget", "checkpoint_rule"):

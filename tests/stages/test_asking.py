@@ -1,15 +1,13 @@
-from pathlib import Path
-
 import pytest
 
 from samssl_cli.errors import UsageError
-from samssl_cli.recipe import Prompt, SamLabel
+from samssl_cli.recipe import Prompt, Recipe, SamLabel
 from samssl_cli.stages.asking import (
     check_strategies,
     generalist_record,
     seed_of_case,
-    weights_digest,
 )
+from samssl_cli.stages.which_generalist import which_generalist
 
 
 def test_the_seed_of_a_case_depends_on_its_name_alone():
@@ -17,26 +15,18 @@ def test_the_seed_of_a_case_depends_on_its_name_alone():
     assert len({seed_of_case(0, "a"), seed_of_case(0, "b"), seed_of_case(1, "a")}) == 3
 
 
-def test_a_generalist_gets_weights_if_and_only_if_it_has_some():
-    assert weights_digest("region-growing", None) == {}
-    with pytest.raises(UsageError, match="sam needs its weights"):
-        weights_digest("sam", None)
-    with pytest.raises(UsageError, match=r"sam-med3d needs its weights.*sam_med3d_turbo\.pth"):
-        weights_digest("sam-med3d", None)
-    with pytest.raises(UsageError, match="region-growing has no weights"):
-        weights_digest("region-growing", Path("x.pth"))
-    with pytest.raises(UsageError, match="unknown generalist 'sma'"):
-        weights_digest("sma", None)
+def which(**section):
+    return which_generalist(Recipe(sam_label=SamLabel(**section)), None)
 
 
 def test_medsam_is_known_to_the_register_by_its_own_name():
-    medsam = SamLabel(generalist="sam", options={"sam": {"preprocessing": "medsam"}})
+    medsam = which(generalist="sam", options={"sam": {"preprocessing": "medsam"}})
     assert generalist_record(medsam, {"weights": "abc"}) == {
         "name": "sam",
         "register": "medsam",
         "weights_sha256": "abc",
     }
-    assert generalist_record(SamLabel(), {})["register"] == "region-growing"
+    assert generalist_record(which(), {})["register"] == "region-growing"
 
 
 @pytest.mark.parametrize(
@@ -49,9 +39,9 @@ def test_medsam_is_known_to_the_register_by_its_own_name():
     ids=["by default", "turbo", "original"],
 )
 def test_the_trainings_of_sam_med3d_are_told_apart(options, register):
-    recipe = SamLabel(generalist="sam-med3d", options={"sam-med3d": options})
+    med3d = which(generalist="sam-med3d", options={"sam-med3d": options})
 
-    assert generalist_record(recipe, {})["register"] == register
+    assert generalist_record(med3d, {})["register"] == register
 
 
 def test_an_unknown_strategy_is_told():
