@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from samssl_cli.generalists.sam_window import Window, grey
 from samssl_cli.prompts.types import Box
 
 AxisName = Literal["i", "j", "k", "auto"]
@@ -72,3 +73,11 @@ def slicing(axis: AxisName, shape: tuple[int, ...]) -> Slicing:
     size = (shape[0], shape[1], shape[2])
     index = min((2, 1, 0), key=lambda a: size[a]) if axis == "auto" else "ijk".index(axis)
     return Slicing(index, size)
+
+
+def windowed(volume: NDArray[np.float32], percentiles: tuple[float, float]) -> NDArray[np.uint8]:
+    """Map intensities between two percentiles to 0-255, clipping; a constant volume becomes 0.
+
+    Source: Ma et al., Nat. Commun. 2024 (MedSAM), data preprocessing (0.5 and 99.5).
+    """
+    return grey(volume, Window("percentiles", percentiles, None).ends(volume, ()))

@@ -25,7 +25,7 @@ Rating = tuple[float, float]
 Asked = tuple[int, SlicePrompt]
 """A prompt's number, and what it says of one slice."""
 
-_PIXELS_AT_ONCE = 2**25  # each takes about 20 bytes on the way
+_PIXELS_AT_ONCE = 2**25  # each takes 16 bytes on the way, with three masks 36
 
 
 @dataclass(frozen=True)

@@ -75,11 +75,3 @@ def grey(volume: NDArray[np.float32], ends: Ends) -> NDArray[np.uint8]:
         return np.zeros(volume.shape, np.uint8)
     scaled = np.clip((volume - low) / (high - low), 0, 1)
     return np.asarray(np.rint(255 * scaled), np.uint8)
-
-
-def windowed(volume: NDArray[np.float32], percentiles: Ends) -> NDArray[np.uint8]:
-    """Map intensities between two percentiles to 0-255, clipping; a constant volume becomes 0.
-
-    Source: Ma et al., Nat. Commun. 2024 (MedSAM), data preprocessing (0.5 and 99.5).
-    """
-    return grey(volume, Window("percentiles", percentiles, None).ends(volume, ()))

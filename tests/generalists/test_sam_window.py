@@ -1,19 +1,7 @@
 import numpy as np
 
-from samssl_cli.generalists.sam_window import Window, grey, surroundings, windowed
+from samssl_cli.generalists.sam_window import Window, grey, surroundings
 from samssl_cli.prompts.types import Box, Points, Prompt
-
-
-def test_intensities_between_the_percentiles_fill_the_grey_scale():
-    volume = np.arange(101, dtype=np.float32).reshape(1, 1, 101)
-
-    shown = windowed(volume, (10, 60))  # 35 is half way from 10 to 60; 127.5 rounds to even
-
-    assert shown[0, 0, [0, 10, 35, 60, 100]].tolist() == [0, 0, 128, 255, 255]
-
-
-def test_a_constant_image_is_black():
-    assert not windowed(np.full((2, 2, 2), 3, np.float32), (0.5, 99.5)).any()
 
 
 def test_of_tissue_air_does_not_count():
