@@ -61,6 +61,8 @@ EmbeddingsGb = Annotated[
 DEFAULT_EMBEDDINGS_GB = 50.0  # 23 800 slices of SAM, 2 MiB each
 DEFAULT_RECIPE = "default"
 
+_GENERALIST = "sam_label.generalist"
+
 
 def resolve(name: str, overrides: list[str] | None, **values: Any) -> "Recipe":
     """Read a recipe, apply `--set`, then the options that have a flag of their own.
@@ -71,12 +73,23 @@ def resolve(name: str, overrides: list[str] | None, **values: Any) -> "Recipe":
 
     from samssl_cli.recipe import read_recipe
 
-    flags = [
-        f"{key.replace('__', '.')}={json.dumps(value)}"
-        for key, value in values.items()
-        if value is not None
-    ]
+    dotted = {key.replace("__", "."): value for key, value in values.items() if value is not None}
+    flags = [f"{key}={json.dumps(value)}" for key, value in _spelled_out(dotted).items()]
     return read_recipe(name, [*(overrides or []), *flags])
+
+
+def _spelled_out(flags: dict[str, Any]) -> dict[str, Any]:
+    """The same flags without short names of generalists, such as `medsam`."""
+    from samssl_cli.generalists.presets import spelled_out
+
+    named = flags.get(_GENERALIST)
+    if named is None:
+        return flags
+    meant = [spelled_out(name) for name in ([named] if isinstance(named, str) else named)]
+    spelled = {**flags, _GENERALIST: [name for name, _ in meant]}
+    for _, options in meant:
+        spelled |= options
+    return spelled
 
 
 def split_name(word: str) -> tuple[str | None, Path]:

@@ -58,7 +58,7 @@ GENERALISTS: dict[str, GeneralistEntry] = {
     ),
     "sam": GeneralistEntry(
         "samssl_cli.generalists.sam:SegmentAnything",
-        "Segment Anything (ViT-B/L/H) or MedSAM, slice by slice",
+        "Segment Anything or MedSAM, by slices; also as sam-vit-b, sam-vit-l, sam-vit-h or medsam",
         "Kirillov et al., ICCV 2023, arXiv:2304.02643; Ma et al., Nat. Commun. 2024 (MedSAM)",
         needs_checkpoint=True,
         published=PUBLISHED,

@@ -80,17 +80,8 @@ def hear(
 
 
 def _faces(prompt: Prompt) -> Faces | None:
-    if _has_voxels(prompt):
-        assert prompt.mask is not None
-        voxels = [np.flatnonzero(prompt.mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-        low, high = np.array([(found[0], found[-1] + 1) for found in voxels], float).T
-        return low, high
-    if prompt.box is not None:
-        return np.array(prompt.box.low, float), np.array(prompt.box.high, float)
-    positive = prompt.points.coordinates[prompt.points.is_positive]
-    if not len(positive):
-        return None
-    return positive.min(axis=0).astype(float), positive.max(axis=0) + 1.0
+    box = prompt.extent
+    return None if box is None else (np.array(box.low, float), np.array(box.high, float))
 
 
 def _mask_logits(prompt: Prompt, grid_shape: Index, mask_logit: float | None) -> Volume | None:

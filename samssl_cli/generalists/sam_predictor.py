@@ -4,9 +4,10 @@ The batched counterpart of `segment_anything.SamPredictor`, whose logits it repr
 compare the two). SAM's masks are logits that are cut at 0.0, not at 0.5; nothing is cut here.
 """
 
+import copy
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from samssl_cli.generalists.sam_candidates import MultimaskName, best_rated, most_alike
 from samssl_cli.generalists.sam_framing import Framing, PictureSize
 from samssl_cli.generalists.sam_prompts import SlicePrompt
+
+ClicksName = Literal["together", "one-by-one"]
 
 
 class SlicePredictor:
@@ -28,8 +32,9 @@ class SlicePredictor:
         *,
         encode_batch: int,
         decode_batch: int,
-        multimask: bool,
+        multimask: MultimaskName,
         mask_logit: float,
+        clicks: ClicksName,
     ) -> None:
         """Keep the model and its settings.
 
@@ -38,8 +43,9 @@ class SlicePredictor:
             framing: SAM's or MedSAM's.
             encode_batch: pictures per encoder pass.
             decode_batch: prompts per decoder pass.
-            multimask: let SAM draw three masks and keep the one it rates best.
+            multimask: let SAM draw three masks, and which of them is kept.
             mask_logit: the logit that a mask prompt has inside; outside it is the negative.
+            clicks: given at once, or each with the answer to those before it.
         """
         self._sam = sam
         self._framing = framing
@@ -47,6 +53,18 @@ class SlicePredictor:
         self._decode_batch = decode_batch
         self._multimask = multimask
         self._mask_logit = mask_logit
+        self._clicks = clicks
+
+    def of_pixels(self, aspect: float) -> "SlicePredictor":
+        """The same predictor for pixels that are `aspect` times as high as wide."""
+        other = copy.copy(self)
+        other._framing = self._framing.of_pixels(aspect)
+        return other
+
+    @property
+    def framing_name(self) -> str:
+        """How pictures are framed: what features depend on besides picture and weights."""
+        return self._framing.name
 
     @property
     def device(self) -> torch.device:
@@ -76,34 +94,30 @@ class SlicePredictor:
         )
         return encoded
 
-    @torch.inference_mode()
     def decode(
         self, features: Tensor, prompts: Sequence[SlicePrompt], size: PictureSize
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Answer several prompts about one encoded picture.
+    ) -> Iterator[tuple[int, NDArray[np.float32], float]]:
+        """Answer several prompts about one encoded picture, in an order of its own.
 
         Args:
             features: (1, C, h, w) as returned by `encode`; half precision will do.
             prompts: about this picture; each has points, a box or a mask.
             size: (H, W) of the picture.
 
-        Returns:
-            Logits (len(prompts), H, W) and predicted IoU (len(prompts),), unclipped, in the
-            order of the prompts.
+        Yields:
+            Which prompt, its logits (H, W) and its predicted IoU, unclipped.
         """
-        logits = np.empty((len(prompts), *size), np.float32)
-        quality = np.empty(len(prompts), np.float32)
         features = features.float()
         for members in self._batches(prompts):
-            batch = [prompts[member] for member in members]
-            drawn, rated = self._decoded(features, batch, size)
-            logits[members], quality[members] = drawn.cpu().numpy(), rated.cpu().numpy()
-        return logits, quality
+            with torch.inference_mode():
+                batch = [prompts[member] for member in members]
+                logits, quality = self._decoded(features, batch, size)
+            yield from zip(members, logits.cpu().numpy(), quality.tolist(), strict=True)
 
     def mask_input(self, masks: NDArray[np.bool_]) -> Tensor:
         """Turn masks (B, H, W) into the low-resolution logits (B, 1, s, s) that SAM takes."""
-        signs = torch.tensor(np.where(masks, 1, -1)[:, None], device=self._sam.device)
-        square = self._framing.into_square(self._mask_logit * signs.float(), fill=-self._mask_logit)
+        signs = 2 * torch.tensor(masks[:, None], device=self._sam.device).float() - 1
+        square = self._framing.into_square(self._mask_logit * signs, fill=-self._mask_logit)
         low_res_size = self._sam.prompt_encoder.mask_input_size
         return functional.interpolate(square, low_res_size, mode="bilinear", antialias=True)
 
@@ -121,32 +135,80 @@ class SlicePredictor:
     def _decoded(
         self, features: Tensor, prompts: Sequence[SlicePrompt], size: PictureSize
     ) -> tuple[Tensor, Tensor]:
-        """Logits (B, H, W) and ratings (B,) of prompts of one structure."""
-        sparse, dense = self._sam.prompt_encoder(
-            points=self._points(prompts, size),
-            boxes=self._boxes(prompts, size),
-            masks=self._masks(prompts),
-        )
+        """Logits (B, H, W) and ratings (B,) of prompts of one structure.
+
+        Of clicks that are given one by one, each turn repeats the earlier ones and the box, and
+        adds the low-resolution logits of the turn before; only the first turn may draw three masks.
+
+        Source: Kirillov et al., arXiv:2304.02643, appendix A (training algorithm).
+        """
+        previous, multimask = self._masks(prompts), self._multimask
+        each = torch.arange(len(prompts), device=features.device)
+        for num_clicks in self._turns(prompts[0]):
+            low_res, quality = self._drawn(
+                features,
+                points=self._points(prompts, size, num_clicks),
+                boxes=self._boxes(prompts, size),
+                masks=previous,
+                multimask_output=multimask != "off",
+            )
+            best = self._best(low_res, quality, prompts, size, multimask)
+            previous, rated, multimask = low_res[each, best][:, None], quality[each, best], "off"
+        assert previous is not None  # there is at least one turn
+        return self._framing.out_of_square(previous, size)[:, 0], rated
+
+    def _drawn(
+        self, features: Tensor, *, multimask_output: bool, **said: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Low-resolution logits (B, M, s, s) and ratings (B, M)."""
+        sparse, dense = self._sam.prompt_encoder(**said)
         low_res, quality = self._sam.mask_decoder(
             image_embeddings=features,
             image_pe=self._sam.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
-            multimask_output=self._multimask,
-        )  # (B, M, s, s), (B, M)
-        best = quality.argmax(dim=1)
-        each = torch.arange(len(prompts), device=best.device)
-        logits = self._framing.out_of_square(low_res[each, best][:, None], size)[:, 0]  # (B, H, W)
-        return logits, quality[each, best]
+            multimask_output=multimask_output,
+        )
+        return low_res, quality
+
+    def _best(
+        self,
+        low_res: Tensor,
+        quality: Tensor,
+        prompts: Sequence[SlicePrompt],
+        size: PictureSize,
+        multimask: MultimaskName,
+    ) -> Tensor:
+        """Which of the masks (B, M, s, s) is kept for each prompt (B,)."""
+        if multimask == "agreement":
+            drawn = self._framing.out_of_square(low_res, size)
+            return most_alike(drawn, quality, [prompt.seen for prompt in prompts])
+        return best_rated(quality)
+
+    def _turns(self, prompt: SlicePrompt) -> Sequence[int]:
+        """How many clicks are known in each turn."""
+        num_clicks = len(prompt.points)
+        if self._clicks == "together" or num_clicks == 0:
+            return [num_clicks]
+        return range(1, num_clicks + 1)
 
     def _points(
-        self, prompts: Sequence[SlicePrompt], size: PictureSize
+        self, prompts: Sequence[SlicePrompt], size: PictureSize, num_clicks: int
     ) -> tuple[Tensor, Tensor] | None:
-        if not len(prompts[0].points):
+        """The first clicks of each prompt: coordinates (B, P, 2) and signs (B, P)."""
+        if not num_clicks:
             return None
-        points = self._framing.coordinates(np.stack([p.points for p in prompts]), size)
-        signs = np.stack([p.is_positive for p in prompts]).astype(np.int32)
+        orders = [self._order(prompt)[:num_clicks] for prompt in prompts]
+        pairs = list(zip(prompts, orders, strict=True))
+        points = self._framing.coordinates(np.stack([p.points[order] for p, order in pairs]), size)
+        signs = np.stack([p.is_positive[order] for p, order in pairs]).astype(np.int32)
         return self._on_device(points), torch.tensor(signs, device=self._sam.device)
+
+    def _order(self, prompt: SlicePrompt) -> NDArray[np.int64]:
+        """One by one, positive clicks come first: training began with one."""
+        if self._clicks == "together":
+            return np.arange(len(prompt.points))
+        return np.argsort(~prompt.is_positive, kind="stable")
 
     def _boxes(self, prompts: Sequence[SlicePrompt], size: PictureSize) -> Tensor | None:
         if prompts[0].box is None:

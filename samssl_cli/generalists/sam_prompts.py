@@ -24,7 +24,9 @@ class SlicePrompt:
     box: Rectangle | None = None
     """(x0, y0, x1, y1): the first and last pixels, both inside the box."""
     mask: NDArray[np.bool_] | None = None
-    """(H, W)."""
+    """(H, W) what is passed on."""
+    seen: NDArray[np.bool_] | None = None
+    """(H, W) the object as the specialist sees it here, passed on or not."""
 
     @property
     def structure(self) -> tuple[int, bool, bool]:
@@ -64,6 +66,7 @@ def slice_prompts(
                 is_positive=prompt.points.is_positive[on_slice],
                 box=box if mask is None else _box_of(mask, box_margin, inside=box),
                 mask=mask if with_mask else None,
+                seen=mask,
             )
         )
     return prompts

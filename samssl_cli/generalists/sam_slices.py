@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from samssl_cli.generalists.sam_window import Window, grey
 from samssl_cli.prompts.types import Box
 
 AxisName = Literal["i", "j", "k", "auto"]
@@ -36,11 +37,12 @@ class Slicing:
     @property
     def size(self) -> tuple[int, int]:
         """Rows and columns (H, W) of a picture."""
-        first, second = self._in_plane
+        first, second = self.in_plane
         return self.shape[second], self.shape[first]
 
     @property
-    def _in_plane(self) -> tuple[int, int]:
+    def in_plane(self) -> tuple[int, int]:
+        """The axes that run along the columns and along the rows."""
         first, second = (axis for axis in range(3) if axis != self.axis)
         return first, second
 
@@ -50,7 +52,7 @@ class Slicing:
 
     def xy(self, coordinates: NDArray[np.int64]) -> NDArray[np.float64]:
         """Convert voxels (N, 3) to pixels (N, 2) as (x, y); whole numbers are pixel centres."""
-        axes = list(self._in_plane)
+        axes = list(self.in_plane)
         last = np.array([self.shape[axis] - 1 for axis in axes])
         return (last - coordinates[:, axes]).astype(np.float64)
 
@@ -78,8 +80,4 @@ def windowed(volume: NDArray[np.float32], percentiles: tuple[float, float]) -> N
 
     Source: Ma et al., Nat. Commun. 2024 (MedSAM), data preprocessing (0.5 and 99.5).
     """
-    low, high = np.percentile(volume, percentiles)
-    if not high > low:
-        return np.zeros(volume.shape, np.uint8)
-    scaled = np.clip((volume - low) / (high - low), 0, 1)
-    return np.asarray(np.rint(255 * scaled), np.uint8)
+    return grey(volume, Window("percentiles", percentiles, None).ends(volume, ()))

@@ -67,6 +67,20 @@ class Prompt:
     mask: NDArray[np.bool_] | None = None
     """(I, J, K), or None when no mask is given."""
 
+    @property
+    def extent(self) -> Box | None:
+        """Where the object is: around the mask's voxels, or the box, or around positive points.
+
+        The first of these that there is; None when nothing says where.
+        """
+        if self.mask is not None and self.mask.any():
+            voxels = [np.flatnonzero(self.mask.any(axis=rest)) for rest in ((1, 2), (0, 2), (0, 1))]
+            return _around(np.array([found[[0, -1]] for found in voxels]).T)
+        if self.box is not None:
+            return self.box
+        positive = self.points.coordinates[self.points.is_positive]
+        return _around(positive) if len(positive) else None
+
     def merged_with(self, other: "Prompt") -> "Prompt":
         """Both prompts together; where both have a box or a mask, `other` wins."""
         return Prompt(
@@ -74,6 +88,13 @@ class Prompt:
             box=other.box or self.box,
             mask=self.mask if other.mask is None else other.mask,
         )
+
+
+def _around(voxels: NDArray[np.int64]) -> Box:
+    """The smallest box around voxels (N, 3)."""
+    i, j, k = (int(value) for value in voxels.min(axis=0))
+    high_i, high_j, high_k = (int(value) + 1 for value in voxels.max(axis=0))
+    return Box((i, j, k), (high_i, high_j, high_k))
 
 
 @dataclass(frozen=True)

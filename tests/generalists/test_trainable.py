@@ -168,6 +168,20 @@ def test_sam_answers_a_lesson_as_it_answers_a_prompt(sam, lesson):
     np.testing.assert_array_equal(target, lesson.truth[:, :, index])
 
 
+@pytest.mark.parametrize("options", [{"axis": "all"}, {"mosaic": 2}, {"clicks": "one-by-one"}])
+def test_sam_learns_from_a_slice_however_it_is_shown(sam, lesson, options):
+    generalist = SegmentAnything(copy.deepcopy(sam), SegmentAnything.Options(**options))
+    parts = generalist.training_parts(lora_rank=2)
+    views = generalist.embed(lesson.image, SPACING_MM).views([])
+
+    (taught,) = generalist.answer([lesson])
+    taught.logits.sum().backward()
+
+    assert taught.logits.shape == taught.target.shape
+    assert tuple(taught.logits.shape[1:]) in {view.cut.size for view in views}
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in parts.parameters())
+
+
 def test_sam_med3d_answers_a_lesson_as_it_answers_a_prompt(med3d, lesson):
     generalist = SamMed3d(copy.deepcopy(med3d), SamMed3d.Options())
     generalist.training_parts(lora_rank=2)

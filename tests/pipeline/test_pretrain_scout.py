@@ -13,11 +13,12 @@ from samssl_cli.generalists import scout, scout_weights
 from samssl_cli.generalists.scout_weights import identify_scout
 from samssl_cli.progress import Silent
 from samssl_cli.prompts.types import Prompt
-from samssl_cli.recipe import SamLabel, read_recipe
-from samssl_cli.stages.asking import load_generalist, weights_digest
+from samssl_cli.recipe import Recipe, SamLabel, read_recipe
+from samssl_cli.stages.asking import load_generalist
 from samssl_cli.stages.export import export
 from samssl_cli.stages.pretrain_scout import pretrain_scout
 from samssl_cli.stages.weights import convert_weights
+from samssl_cli.stages.which_generalist import digest_of, which_generalist
 
 TINY = (
     "pretrain_scout.steps=3",
@@ -152,20 +153,22 @@ def test_it_is_asked_from_the_artifact(fresh, monkeypatch, tmp_path):
     mask[8:16, 8:16, 8:16] = True
     answers = []
     for weights in (fresh, file, None):
-        digest = {} if weights is None else weights_digest("scout", weights)
-        generalist = load_generalist(options, weights, "cpu", digest=digest, embeddings=None)
+        which = which_generalist(Recipe(sam_label=options), weights)
+        digest = {} if weights is None else digest_of(which)
+        generalist = load_generalist(which, "cpu", digest=digest, embeddings=None)
         volume = generalist.embed(image, (1.0, 1.0, 1.0))
         answers.append(generalist.segment(volume, [Prompt(mask=mask)]).logits)
     np.testing.assert_array_equal(answers[0], answers[1])
     np.testing.assert_array_equal(answers[0], answers[2])
-    assert weights_digest("scout", fresh) == {"weights": GeneralistWeights(fresh).fingerprint}
+    which = which_generalist(Recipe(sam_label=options), fresh)
+    assert digest_of(which) == {"weights": GeneralistWeights(fresh).fingerprint}
 
 
 def test_it_holds_no_label_maps_and_is_of_one_generalist(fresh, tmp_path):
     with pytest.raises(UsageError, match=r"weights convert .*scout\.zarr -o FILE\.safetensors"):
         export(fresh, tmp_path / "out", force=False, progress=Silent())
     with pytest.raises(UsageError, match="weights of generalist scout, and sam was asked for"):
-        weights_digest("sam", fresh)
+        which_generalist(Recipe(sam_label=SamLabel(generalist="sam")), fresh)
 
 
 @pytest.mark.slow
