@@ -222,7 +222,7 @@ def _seal(
     from samssl_cli.artifacts.members import read_member_attributes
 
     root, options = work.draft.root, recipe.evaluate
-    rows = rows_of(is_sane=options.sanity, is_asked=asked is not None, is_refined=is_refined)
+    rows = rows_of(is_sane=options.sanity, is_asked=bool(asked), is_refined=is_refined)
     metrics = [column.name for column in columns(in_voxels=bool(options.in_voxels))]
     records = [read_member_attributes(root.member(case_member(name)))["rows"] for name in names]
     values = np.array(

@@ -162,6 +162,7 @@ def sam2_folder(sam2: Any, tmp_path: Path) -> Path:
     return tmp_path / "sam2-tiny"
 
 
+@pytest.fixture(scope="session")
 def scout_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights of `scout`, in half precision as those in the package are."""
     torch.manual_seed(11)

@@ -7,6 +7,7 @@ from samssl_cli.generalists.published import find_weights
 from samssl_cli.recipe import validate
 from samssl_cli.registry import load
 from samssl_cli.stages.asking import generalist_record
+from samssl_cli.stages.which_generalist import which_generalist
 
 WEIGHTS = {
     "sam-vit-b": ("sam", "sam_vit_b_01ec64.pth"),
@@ -32,11 +33,17 @@ def test_it_finds_its_weights_and_its_training(name, tmp_path, monkeypatch):
     monkeypatch.setenv("SAMSSL_WEIGHTS", str(tmp_path))
     for _, file in WEIGHTS.values():
         (tmp_path / file).touch()
-    chosen = resolve("default", None, sam_label__generalist=name).sam_label
+    which = which_generalist(resolve("default", None, sam_label__generalist=name), None)
     register, file = WEIGHTS[name]
 
-    assert generalist_record(chosen, {})["register"] == register
-    assert find_weights("sam", chosen.chosen_options) == tmp_path / file
+    assert generalist_record(which, {})["register"] == register
+    assert find_weights("sam", which.recipe.sam_label.chosen_options) == tmp_path / file
+
+
+def test_one_of_several_may_have_a_short_name():
+    chosen = resolve("default", None, sam_label__generalist=["medsam", "region-growing"]).sam_label
+    assert chosen.generalists == ("sam", "region-growing")
+    assert chosen.options["sam"] == {"preprocessing": "medsam"}
 
 
 def test_the_flag_wins_and_leaves_other_options_alone():

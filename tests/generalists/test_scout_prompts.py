@@ -18,7 +18,7 @@ def encoded(where, image=None, **said):
     image = torch.zeros(where.shape) if image is None else image
     nothing = {"mask": None, "box": None, "inside": NONE, "outside": NONE}
     channels = encode(where, image, **(nothing | said))
-    assert channels.shape == (5, *where.shape)
+    assert channels.shape == (6, *where.shape)
     assert channels.dtype == torch.float32
     return channels
 

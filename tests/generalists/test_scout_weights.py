@@ -19,9 +19,9 @@ def test_half_precision_in_the_file_is_single_precision_in_use(scout_weights):
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_a_network_maps_five_channels_to_logits(scout_weights):
+def test_a_network_maps_six_channels_to_logits(scout_weights):
     with torch.inference_mode():
-        logits = load_scout(scout_weights, device="cpu")(torch.randn(2, 5, 24, 32, 24))
+        logits = load_scout(scout_weights, device="cpu")(torch.randn(2, 6, 24, 32, 24))
     assert logits.shape == (2, 1, 24, 32, 24)
     assert bool(torch.isfinite(logits).all())
 
@@ -63,9 +63,9 @@ def test_other_weights_are_refused(change, message, scout_weights, tmp_path):
 def test_a_file_is_identified_and_verified(scout_weights):
     facts = identify_scout(scout_weights)
     assert facts.model == "scout"
-    assert facts.num_parameters == sum(p.numel() for p in ScoutNetwork().parameters()) == 2_471_342
+    assert facts.num_parameters == sum(p.numel() for p in ScoutNetwork().parameters()) == 2_472_854
     verified = verify_weights(scout_weights)
-    assert (verified["generalist"], verified["num_parameters"]) == ("scout", 2_471_342)
+    assert (verified["generalist"], verified["num_parameters"]) == ("scout", 2_472_854)
 
 
 def test_the_weights_in_the_package_are_sound():
@@ -73,6 +73,6 @@ def test_the_weights_in_the_package_are_sound():
         pytest.skip("the weights are not in the package yet")
     stored = load_file(SHIPPED_WEIGHTS)
     assert {value.dtype for value in stored.values()} == {torch.float16}
-    assert identify_scout(SHIPPED_WEIGHTS).num_parameters == 2_471_342
+    assert identify_scout(SHIPPED_WEIGHTS).num_parameters == 2_472_854
     assert SHIPPED_WEIGHTS.stat().st_size < 6e6
     assert all(np.isfinite(value.numpy()).all() for value in stored.values())

@@ -30,7 +30,7 @@ def batches(*, seed=0, batch_size=3):
 
 def test_a_batch_has_the_channels_of_scout_and_a_soft_target(small_scenes):
     batch = batches().batch(0)
-    assert batch.inputs.shape[:2] == (3, 5)
+    assert batch.inputs.shape[:2] == (3, 6)
     assert sorted(batch.inputs.shape[2:]) == [8, 16, 24]
     assert batch.target.shape == (3, 1, *batch.inputs.shape[2:])
     assert batch.inputs.dtype == batch.target.dtype == torch.float32
@@ -90,7 +90,7 @@ def test_what_is_said_lies_on_what_is_meant(seed, monkeypatch):
     monkeypatch.setattr(module, "say", lambda *_: said(depth, inside=click))
     rng = np.random.default_rng(seed)
     inputs, target = draw_view(Scene(bright, (depth,)), (48, 32, 16), rng)
-    assert inputs.shape == (5, 48, 32, 16)
+    assert inputs.shape == (6, 48, 32, 16)
     inside = target[0] > 0.9
     assert bool(inside.any())
     assert bool((inputs[1][inside] > 0).all())

@@ -14,14 +14,14 @@ from samssl_cli.training.scout_pretraining import ScoutPretraining, soft_dice_lo
 
 def network():
     """Logit = the mean of nothing but a bias: 0 at first."""
-    conv = nn.Conv3d(5, 1, 1)
+    conv = nn.Conv3d(6, 1, 1)
     nn.init.zeros_(conv.weight)
     nn.init.zeros_(conv.bias)
     return conv
 
 
 def batch(target=None):
-    inputs = torch.zeros(1, 5, 2, 2, 2)
+    inputs = torch.zeros(1, 6, 2, 2, 2)
     inputs[:, 1, 0] = 1
     target = (inputs[:, 1:2] if target is None else target).clone()
     return ScoutBatch(inputs, target)
