@@ -128,8 +128,9 @@ def _identified(path: Path, known: PublishedWeights | None) -> tuple[str, Any]:
 
     A file that is published is tried by its own generalist; any other by each in turn.
     """
-    names = [n for n, row in GENERALISTS.items() if row.needs_checkpoint or row.shipped]
-    names = [n for n in names if GENERALISTS[n].takes_folder or not path.is_dir()]
+    names = [name for name, row in GENERALISTS.items() if row.needs_checkpoint]
+    names += [name for name, row in GENERALISTS.items() if row.shipped]
+    names = [name for name in names if GENERALISTS[name].takes_folder or not path.is_dir()]
     refusals: list[WeightsError | UsageError] = []
     for name in names if known is None else [known.generalist]:
         try:

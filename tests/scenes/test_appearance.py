@@ -13,7 +13,9 @@ def numbered(monkeypatch):
 
     def paint(structures, shape, *, seed=0):
         numbers = iter(100.0 * np.arange(len(structures)))
-        monkeypatch.setattr(appearance, "_tissue", lambda *_: next(numbers) + np.array([0, 0, 50]))
+        monkeypatch.setattr(appearance, "_tissue", lambda *_: next(numbers) + np.zeros(2))
+        monkeypatch.setattr(appearance, "_told_apart", lambda inside, *_: inside)
+        monkeypatch.setattr(appearance, "_contrasting", lambda inside, _: inside + 50)
         rng, painted = np.random.default_rng(seed), torch.full(shape, -1.0)
         for one in structures:
             painted = appearance._painted(painted, one, shape, np.zeros(1), rng)
@@ -34,7 +36,7 @@ def test_the_object_that_is_meant_is_the_one_that_is_seen(seed, numbered):
     structures = draw_structures(shape, np.random.default_rng(seed))
     painted = numbered(structures, shape, seed=seed)
     for index in range(len(structures)):
-        meant = visible_depth(structures, index) > 2  # walls of later ones are 2 voxels at most
+        meant = visible_depth(structures, index) > 3  # walls of later ones are 2.2 voxels at most
         tissues = ((painted[meant] + 0.5) // 100).long().unique().tolist()
         assert all(belongs_to(structures, number, index) for number in tissues)
 
@@ -47,7 +49,7 @@ def test_inside_wall_and_behind_a_cut(numbered):
     painted = numbered([Structure(depth, beyond, 0.0, None)], (7, 7, 7))
     assert painted[:, 3, 3].round().tolist() == [0, 0, 0, -1, -1, 0, -1]
     walled = [Structure(depth, torch.full((7, 7, 7), NOWHERE), 2.0, None)]
-    drawn = [numbered(walled, (7, 7, 7), seed=seed)[:, 3, 3].tolist() for seed in range(8)]
+    drawn = [numbered(walled, (7, 7, 7), seed=seed)[:, 3, 3].tolist() for seed in range(24)]
     assert [0, 0, 0, 50, 50, -1, -1] in drawn  # some walls have gaps
 
 
@@ -80,3 +82,19 @@ def test_thick_slices_vary_along_the_other_axes_alone():
     thick = appearance._with_thick_slices(image, 2, 2.0)
     assert torch.allclose(thick, torch.full((8, 8, 8), 0.5))
     assert torch.equal(appearance._with_thick_slices(image, 0, 2.0), image)
+
+
+def test_a_level_is_chosen_that_shows():
+    near = torch.full((50,), 0.5)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        assert abs(appearance._told_apart(0.5, near, np.array([0.5, 0.9]), rng) - 0.5) >= 0.15
+    assert appearance._told_apart(0.9, near, np.zeros(1), rng) == 0.9
+    assert appearance._told_apart(0.9, near[:0], np.zeros(1), rng) == 0.9
+
+
+def test_a_wall_contrasts_with_what_it_encloses():
+    rng = np.random.default_rng(0)
+    levels = [appearance._contrasting(0.4, rng) for _ in range(100)]
+    assert all(0.2 <= abs(level - 0.4) <= 0.7 for level in levels)
+    assert 50 < sum(level < 0.4 for level in levels) < 90

@@ -40,7 +40,7 @@ def the_lessons(learns_from, *objects, replay=0.0, seed=0):
 def test_views_show_the_object_and_its_truth(ball, small):
     (views,) = the_lessons("views", ball).batch(0)
 
-    assert views.inputs.shape[:2] == (2, 5)
+    assert views.inputs.shape[:2] == (2, 6)
     assert sorted(views.inputs.shape[2:]) == [16, 24, 24]
     assert views.target.shape == (2, 1, *views.inputs.shape[2:])
     inside, outside = views.target > 0.9, (views.target < 0.1) & (views.weight > 0.9)
