@@ -64,7 +64,7 @@ class Network(Section):
     name: str = Field("unet", description="a row of `samssl list networks`")
     channels: Annotated[tuple[PositiveCount, ...], Field(min_length=1, max_length=7)] = Field(
         (16, 32, 64, 128, 256),
-        description="feature maps per level, finest first; vnet doubles the first",
+        description="feature maps per level, finest first; vnet and segresnet double the first",
     )
     norm: Literal["auto", "instance", "batch"] = Field(
         "auto",

@@ -14,7 +14,7 @@ def train_ssl(
     method: Annotated[
         str | None, typer.Option(help="supervised, mean-teacher, uamt; see `samssl list methods`")
     ] = None,
-    network: Annotated[str | None, typer.Option(help="vnet or unet")] = None,
+    network: Annotated[str | None, typer.Option(help="unet, vnet or segresnet")] = None,
     steps: opt.Steps = None,
     seed: opt.Seed = 0,
     device: opt.Device = "auto",

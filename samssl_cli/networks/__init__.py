@@ -30,6 +30,12 @@ NETWORKS: dict[str, NetworkEntry] = {
         "Milletari et al., 3DV 2016, arXiv:1606.04797; MONAI VNet blocks",
         num_levels=5,
     ),
+    "segresnet": NetworkEntry(
+        "samssl_cli.networks.segresnet:segresnet",
+        "residual-encoder U-Net with four levels, cheap at full resolution",
+        "Myronenko, BrainLes 2018, arXiv:1810.11654; MONAI SegResNet",
+        num_levels=4,
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from samssl_cli.registry import load
 SMALL = {
     "unet": Network(name="unet", channels=(2, 4, 4)),
     "vnet": Network(name="vnet", channels=(2,)),
+    "segresnet": Network(name="segresnet", channels=(2,)),
 }
 
 
@@ -55,6 +56,7 @@ def test_every_weight_learns(name):
         pytest.param(Network(name="unet"), 16, id="unet-5"),
         pytest.param(SMALL["vnet"], 16, id="vnet"),
         pytest.param(Network(name="vnet", channels=(16, 32)), 16, id="vnet-of-two"),
+        pytest.param(SMALL["segresnet"], 8, id="segresnet"),
     ],
 )
 def test_size_multiple(options, expected):
@@ -113,7 +115,7 @@ def test_a_unet_of_one_level_is_refused():
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match="unknown network 'resnet'; known: unet, vnet"):
+    with pytest.raises(UsageError, match="unknown network 'resnet'; known: segresnet, unet, vnet"):
         build(Network(name="resnet"))
 
 
