@@ -12,6 +12,8 @@ class MethodEntry(Entry):
 
     learns_from_unlabeled: bool
     """Whether unlabeled patches go through the student in every step."""
+    needs_dropout: bool = False
+    """Whether it learns nothing from them without `network.dropout`."""
 
 
 METHODS: dict[str, MethodEntry] = {
