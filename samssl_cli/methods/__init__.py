@@ -35,6 +35,12 @@ METHODS: dict[str, MethodEntry] = {
         "Yu et al., MICCAI 2019, arXiv:1907.07034",
         learns_from_unlabeled=True,
     ),
+    "entropy-min": MethodEntry(
+        "samssl_cli.methods.entropy_min:EntropyMinimisation",
+        "be decided about every voxel of the unlabeled patches",
+        "Grandvalet & Bengio, NeurIPS 2004; Vu et al., CVPR 2019, arXiv:1811.12833",
+        learns_from_unlabeled=True,
+    ),
 }
 
 

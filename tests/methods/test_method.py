@@ -5,7 +5,7 @@ import torch
 
 from samssl_cli.errors import RecipeError
 from samssl_cli.methods import METHODS, norm_for
-from samssl_cli.methods.method import Method, PseudoLabel, PseudoLabelTerm
+from samssl_cli.methods.method import Batch, Method, PseudoLabel, PseudoLabelTerm
 from samssl_cli.methods.supervised import Supervised
 from samssl_cli.recipe import read_recipe
 from samssl_cli.registry import load
@@ -109,7 +109,9 @@ def test_every_method_works_without_unlabeled_patches(name, quarter, make_batch)
 
     losses = method.forward(make_batch(torch.zeros(0, 1, 1, 1, 2)), 50)
 
-    assert torch.stack(list(losses.values())).sum().item() == pytest.approx(SUPERVISED, abs=1e-4)
+    learners = 2 if "second" in method.trained() else 1
+    assert losses["supervised"].item() == pytest.approx(learners * SUPERVISED, abs=1e-4)
+    assert all(loss.isfinite() for loss in losses.values())
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -134,13 +136,53 @@ def test_every_method_gives_finite_scalars_and_predicts_with_one_of_its_networks
     name, image_as_logits, make_batch
 ):
     torch.manual_seed(0)
-    method = load(METHODS, name, kind="method")(image_as_logits, {}, steps=100)
+    method = load(METHODS, name, kind="method")(image_as_logits, {}, steps=100, in_channels=2)
 
     losses = method.forward(make_batch(torch.randn(2, 2, 1, 1, 2)), 50)
 
     assert all(loss.isfinite() and loss.shape == () for loss in losses.values())
+    assert method.trained().items() <= method.modules().items()
     assert method.modules()["student"] is image_as_logits
     assert method.predictor() in method.modules().values()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_teaches_three_classes(name, image_as_logits):
+    torch.manual_seed(0)
+    part = load(METHODS, name, kind="method")
+    method = part(image_as_logits, {}, steps=100, in_channels=3, num_classes=3)
+    label = torch.randint(3, (2, 4, 4, 4))
+    images = [torch.randn(n, 3, 4, 4, 4) for n in (2, 3, 3)]
+
+    torch.stack(
+        list(method.forward(Batch(images[0], label, *images[1:]), 50).values())
+    ).sum().backward()
+
+    gradients = [p.grad for one in method.trained().values() for p in one.parameters()]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert image_as_logits.gain.grad.abs() > 1e-3
+
+
+@pytest.mark.parametrize("loss", ["mse", "dice-ce"])
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_learns_pseudo_labels_only_where_they_are_believed(
+    name, loss, image_as_logits, make_batch
+):
+    part = load(METHODS, name, kind="method")
+
+    def gradient(confidence: float) -> float:
+        torch.manual_seed(0)
+        image_as_logits.gain.grad = None
+        method = part(image_as_logits, {}, steps=100, pseudo_term=term(loss), in_channels=2)
+        probability = torch.randn(1, 2, 4, 4, 4).softmax(1)
+        pseudo = PseudoLabel(probability, torch.full((1, 4, 4, 4), confidence))
+        label = torch.randint(2, (1, 4, 4, 4))
+        images = [torch.randn(1, 2, 4, 4, 4) for _ in range(3)]
+        method.forward(Batch(images[0], label, *images[1:], pseudo), 50)["sam"].backward()
+        return image_as_logits.gain.grad.item()
+
+    assert gradient(0.0) == 0
+    assert abs(gradient(1.0)) > 1e-3
 
 
 @pytest.mark.parametrize("name", METHODS)
