@@ -41,6 +41,12 @@ METHODS: dict[str, MethodEntry] = {
         "Grandvalet & Bengio, NeurIPS 2004; Vu et al., CVPR 2019, arXiv:1811.12833",
         learns_from_unlabeled=True,
     ),
+    "ict": MethodEntry(
+        "samssl_cli.methods.ict:InterpolationConsistency",
+        "mean-teacher on blends of two patches: predict the blend of the predictions",
+        "Verma et al., IJCAI 2019, arXiv:1903.03825",
+        learns_from_unlabeled=True,
+    ),
 }
 
 
