@@ -47,6 +47,12 @@ METHODS: dict[str, MethodEntry] = {
         "Verma et al., IJCAI 2019, arXiv:1903.03825",
         learns_from_unlabeled=True,
     ),
+    "cps": MethodEntry(
+        "samssl_cli.methods.cps:CrossPseudoSupervision",
+        "two networks that start apart, each taught the other's decisions",
+        "Chen et al., CVPR 2021, arXiv:2106.01226",
+        learns_from_unlabeled=True,
+    ),
 }
 
 
