@@ -53,6 +53,13 @@ METHODS: dict[str, MethodEntry] = {
         "Chen et al., CVPR 2021, arXiv:2106.01226",
         learns_from_unlabeled=True,
     ),
+    "regularized-dropout": MethodEntry(
+        "samssl_cli.methods.regularized_dropout:RegularizedDropout",
+        "say the same whichever units drop out (needs network.dropout)",
+        "R-Drop, Wu et al., NeurIPS 2021, arXiv:2106.14448",
+        learns_from_unlabeled=True,
+        needs_dropout=True,
+    ),
 }
 
 
