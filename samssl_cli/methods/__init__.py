@@ -60,6 +60,12 @@ METHODS: dict[str, MethodEntry] = {
         learns_from_unlabeled=True,
         needs_dropout=True,
     ),
+    "fixmatch": MethodEntry(
+        "samssl_cli.methods.fixmatch:FixMatch",
+        "on strongly changed patches, hold to what was sure of weakly changed ones",
+        "Sohn et al., NeurIPS 2020, arXiv:2001.07685",
+        learns_from_unlabeled=True,
+    ),
 }
 
 
