@@ -66,6 +66,12 @@ METHODS: dict[str, MethodEntry] = {
         "Sohn et al., NeurIPS 2020, arXiv:2001.07685",
         learns_from_unlabeled=True,
     ),
+    "bcp": MethodEntry(
+        "samssl_cli.methods.bcp:BidirectionalCopyPaste",
+        "patches that are half labeled and half unlabeled, with a teacher's labels there",
+        "Bai et al., CVPR 2023, arXiv:2305.00673",
+        learns_from_unlabeled=True,
+    ),
 }
 
 
