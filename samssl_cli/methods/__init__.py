@@ -72,6 +72,12 @@ METHODS: dict[str, MethodEntry] = {
         "Bai et al., CVPR 2023, arXiv:2305.00673",
         learns_from_unlabeled=True,
     ),
+    "dan": MethodEntry(
+        "samssl_cli.methods.dan:DeepAdversarialNetwork",
+        "deceive a network that tells labeled from unlabeled segmentations",
+        "Zhang et al., MICCAI 2017, doi:10.1007/978-3-319-66179-7_47",
+        learns_from_unlabeled=True,
+    ),
 }
 
 
