@@ -53,7 +53,7 @@ class BidirectionalCopyPaste(WithTeacher):
 
         unlabeled_weight: NonNegative = Field(0.5, description="alpha, of the unlabeled voxels")
         box_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
-            2 / 3, description="side of the pasted box, of the patch's"
+            0.667, description="side of the pasted box, of the patch's"
         )
         pretrain_fraction: Fraction = Field(
             0.12, description="part of all steps with labeled patches alone"

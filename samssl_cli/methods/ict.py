@@ -70,16 +70,17 @@ class InterpolationConsistency(WithTeacher):
         count = len(batch.unlabeled_image)
         alpha = torch.full((count, 1, 1, 1, 1), self.options.alpha)
         share = torch.distributions.Beta(alpha, alpha).sample().to(batch.unlabeled_image)
-        partners = batch.unlabeled_image if count > 1 else batch.labeled_image[:1]
-        images = torch.cat([batch.unlabeled_image, partners.roll(1, 0)])
+        images = batch.unlabeled_image
+        if count == 1:
+            images = torch.cat([images, batch.labeled_image[:1]])
         said = self.teacher(images).float().softmax(dim=1)
         return Mixed(blend(images, share), blend(said, share))
 
 
-def blend(pairs: Tensor, share: Tensor) -> Tensor:
-    """Blend the first half of a batch with its second half: (2 B, ...) to (B, ...).
+def blend(values: Tensor, share: Tensor) -> Tensor:
+    """Blend each of the first n values with the next one, the last with the first.
 
-    `share`, (B, 1, 1, 1, 1) in 0-1, is that of the first half.
+    Shapes: (N, ...) and the share of the first of each two, (n, 1, 1, 1, 1) in 0-1, to (n, ...).
     """
-    first, second = pairs.chunk(2)
-    return share * first + (1 - share) * second
+    count = len(share)
+    return share * values[:count] + (1 - share) * values.roll(-1, 0)[:count]

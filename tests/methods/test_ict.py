@@ -8,11 +8,12 @@ from samssl_cli.methods.losses import squared_error
 from samssl_cli.methods.method import Batch
 
 
-def test_blend_takes_its_share_of_the_first_half():
-    pairs = torch.tensor([8.0, 8.0, 0.0, 4.0]).view(4, 1, 1, 1, 1)
-    share = torch.tensor([0.25, 0.5]).view(2, 1, 1, 1, 1)
-    # 1/4 of 8 and 3/4 of 0; 1/2 of 8 and 1/2 of 4
-    assert blend(pairs, share).flatten().tolist() == [2.0, 6.0]
+def test_blend_takes_its_share_of_a_patch_and_the_rest_of_the_next():
+    values = torch.tensor([8.0, 0.0, 4.0]).view(3, 1, 1, 1, 1)
+    share = torch.tensor([0.25, 0.5, 0.75]).view(3, 1, 1, 1, 1)
+    # 1/4 of 8 and 3/4 of 0; 1/2 of 0 and of 4; 3/4 of 4 and 1/4 of 8
+    assert blend(values, share).flatten().tolist() == [2.0, 2.0, 5.0]
+    assert blend(values, share[:1]).flatten().tolist() == [2.0]
 
 
 def test_consistency_is_the_weighted_squared_error(quarter, constant, make_batch):
@@ -64,6 +65,6 @@ def test_it_teaches_the_student_and_not_the_teacher(quarter, constant, make_batc
 def test_gradients_are_those_of_finite_differences():
     torch.manual_seed(0)
     logits = torch.randn(2, 3, 1, 2, 2, dtype=torch.float64, requires_grad=True)
-    target = torch.randn(4, 3, 1, 2, 2, dtype=torch.float64).softmax(1)
+    target = torch.randn(2, 3, 1, 2, 2, dtype=torch.float64).softmax(1)
     share = torch.rand(2, 1, 1, 1, 1, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: squared_error(x, blend(target, share)), (logits,))

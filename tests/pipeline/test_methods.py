@@ -7,8 +7,10 @@ from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.methods import METHODS
 
 STEPS = 30
-# Dropout for those that need it; two unlabeled patches for those that mix them.
-TRAINING = ("--device", "cpu", "--steps", STEPS, "--set", "network.dropout=0.2")
+# Dropout for those that need it, four levels for those that use several, and, below, two unlabeled
+# patches for those that mix them.
+NETWORK = ("--set", "network.dropout=0.2", "--set", "network.channels=[4,4,8,8]")
+TRAINING = ("--device", "cpu", "--steps", STEPS, *NETWORK)
 
 
 @pytest.fixture
