@@ -1,5 +1,8 @@
 """Every row of METHODS trains through the commands: a new one is covered by being in the table."""
 
+import signal
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,22 +10,30 @@ from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.methods import METHODS
 
 STEPS = 30
-# Dropout for those that need it, four levels for those that use several, and, below, two unlabeled
-# patches for those that mix them.
+# Dropout for those that need it, four levels for those that use several, and two unlabeled patches
+# for those that mix them.
 NETWORK = ("--set", "network.dropout=0.2", "--set", "network.channels=[4,4,8,8]")
-TRAINING = ("--device", "cpu", "--steps", STEPS, *NETWORK)
 
 
 @pytest.fixture
-def train(samssl, recipe_path, tmp_path):
+def arguments(recipe_path):
+    """The arguments of a training command that writes to `output`."""
+
+    def give(stage: str, *more: object, output: Path, steps: int = STEPS) -> list[object]:
+        batch = ("--set", f"{stage.replace('-', '_')}.unlabeled_batch=2")
+        common = ("--recipe", recipe_path, "--device", "cpu", "--steps", steps, *NETWORK, *batch)
+        return [stage, *more, "-o", output, *common]
+
+    return give
+
+
+@pytest.fixture
+def train(samssl, arguments, tmp_path):
     """Run a training command, and give the checkpoint."""
 
-    def run(stage: str, *arguments: object) -> Checkpoint:
+    def run(stage: str, *more: object) -> Checkpoint:
         output = tmp_path / "trained.zarr"
-        batch = ("--set", f"{stage.replace('-', '_')}.unlabeled_batch=2")
-        finished = samssl(
-            stage, *arguments, "-o", output, "--recipe", recipe_path, *TRAINING, *batch
-        )
+        finished = samssl(*arguments(stage, *more, output=output))
         assert finished.code == 0, finished.stderr
         return Checkpoint(output)
 
@@ -56,3 +67,23 @@ def test_every_method_trains_the_student_with_sam(method, loop, train):
 
     assert_learned(checkpoint)
     assert (checkpoint.curves()["sam"] > 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_ends_alike_when_it_is_killed_on_the_way(
+    method, samssl, loop, arguments, tmp_path, hashes
+):
+    more = (loop.path("cases"), loop.path("pseudo"), "--method", method)
+    whole, output = tmp_path / "whole" / "a.zarr", tmp_path / "killed" / "a.zarr"
+    assert samssl(*arguments("retrain", *more, output=whole, steps=12)).code == 0
+
+    saved = output.with_name("a.zarr.progress") / "step-00000004"
+    again = arguments("retrain", *more, output=output, steps=12)
+    killed = samssl(*again, after_path=saved)
+    assert killed.code == -signal.SIGKILL
+    finished = samssl(*again)
+
+    assert finished.code == 0
+    assert "resumed after step" in finished.stderr
+    assert hashes(output) == hashes(whole)
