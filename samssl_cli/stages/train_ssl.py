@@ -9,7 +9,7 @@ from samssl_cli.networks import NETWORKS
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.registry import check_name
-from samssl_cli.stages.inputs import check_option_tables
+from samssl_cli.stages.inputs import check_dropout, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
 
 
@@ -32,6 +32,7 @@ def train_ssl(
     """
     check_option_tables(recipe)
     recipe = recipe.narrowed().with_norm(norm_for(recipe.train_ssl.method))
+    check_dropout(recipe, recipe.train_ssl.method)
     check_name(NETWORKS, recipe.network.name, kind="network")
     cases = Cases(cases_path)
     plan = Plan(
