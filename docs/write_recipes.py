@@ -17,7 +17,7 @@ PAGE = Path(__file__).with_name("recipes.md")
 _OPENING = """\
 # Recipes
 
-<!-- Written by docs/write_recipes.py from samssl_cli/recipe.py; a test keeps it up to date. -->
+<!-- Written by docs/write_recipes.py from samssl_cli/recipe/; a test keeps it up to date. -->
 
 A recipe is a TOML file with one table per section. `--recipe NAME|FILE` picks a shipped recipe or
 reads a file; what a recipe leaves out keeps the default below. `--set section.key=value` changes
