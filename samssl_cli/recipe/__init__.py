@@ -16,7 +16,7 @@ from samssl_cli.recipe.optimization import Optimization
 from samssl_cli.recipe.preprocess import Preprocess
 from samssl_cli.recipe.pretrain_scout import PretrainScout
 from samssl_cli.recipe.prompt import Prompt
-from samssl_cli.recipe.reading import read_recipe, shipped_recipes, validate
+from samssl_cli.recipe.reading import read_recipe, validate
 from samssl_cli.recipe.sam_label import SamLabel
 from samssl_cli.recipe.section import (
     Count,
@@ -28,6 +28,7 @@ from samssl_cli.recipe.section import (
     Section,
     Size,
 )
+from samssl_cli.recipe.shipped import shipped_recipes
 from samssl_cli.recipe.training import Retrain, Training, TrainSsl
 from samssl_cli.recipe.whole import Recipe
 

@@ -3,25 +3,15 @@
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from samssl_cli.errors import RecipeError
+from samssl_cli.recipe.shipped import find_recipe, read_text
 from samssl_cli.recipe.whole import Recipe
 
 Model = TypeVar("Model", bound=BaseModel)
-
-SHIPPED = Path(__file__).parents[1] / "recipes"
-
-
-def shipped_recipes() -> dict[str, str]:
-    """The names of the shipped recipes and what the first comment line of each says."""
-    return {
-        path.stem: path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-        for path in sorted(SHIPPED.glob("*.toml"))
-    }
 
 
 def read_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
@@ -30,10 +20,10 @@ def read_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         RecipeError: naming the file, the section, the key and what was expected there.
     """
-    path = _find(name_or_path)
+    path = find_recipe(name_or_path)
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table: dict[str, Any] = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {path}: cannot be read as TOML: {error}") from error
     for override in overrides:
         _apply(table, override)
@@ -47,17 +37,6 @@ def validate(model: type[Model], table: Mapping[str, Any], *, where: str) -> Mod
     except ValidationError as error:
         lines = [f"{_dotted(item['loc'])}: {item['msg']}" for item in error.errors()]
         raise RecipeError("\n  - ".join([f"{where} is not valid:", *lines])) from error
-
-
-def _find(name_or_path: str) -> Path:
-    shipped = SHIPPED / f"{name_or_path}.toml"
-    if name_or_path in shipped_recipes():
-        return shipped
-    path = Path(name_or_path)
-    if not path.is_file():
-        known = ", ".join(shipped_recipes())
-        raise RecipeError(f"there is no recipe {name_or_path!r}: neither a file nor one of {known}")
-    return path
 
 
 def _apply(table: dict[str, Any], override: str) -> None:
