@@ -43,4 +43,14 @@ class Retrain(Training):
     sam_schedule: Literal["constant", "ramp-up", "ramp-down"] = Field(
         "constant", description="how that weight moves; ramp-down is SemiSAM's"
     )
-    sam_ramp_fraction: Fraction = Field(1.0, description="part of all steps that the ramp takes")
+    sam_ramp_fraction: Fraction = Field(
+        1.0, description="part of the steps after the warm-up that the ramp takes"
+    )
+    sam_warmup_fraction: Fraction = Field(
+        0.0, description="part of all steps without a pseudo-label term, before any ramp"
+    )
+    sam_voxel_weight: Literal["confidence", "accepted"] = Field(
+        "confidence",
+        description="confidence: a voxel counts as much as its likeliest class is probable; "
+        "accepted: all count the same, but those of rejected answers",
+    )
