@@ -17,7 +17,8 @@ _HEADING = re.compile(r"([A-Z]\w*): ")
 
 def shipped_recipes() -> dict[str, str]:
     """The names of the shipped recipes and what the first comment line of each says."""
-    return {path.stem: opening(path)[0] for path in sorted(SHIPPED.glob("*.toml"))}
+    files = sorted(SHIPPED.glob("*.toml"), key=lambda path: path.stem)
+    return {path.stem: opening(path)[0] for path in files}
 
 
 def source_of(path: Path) -> str:
@@ -27,12 +28,12 @@ def source_of(path: Path) -> str:
         if heading := _HEADING.match(line):
             is_source = heading[1] == "Source"
         if is_source:
-            found.append(line.removeprefix("Source: "))
+            found.append(line.removeprefix("Source: ").strip())
     return " ".join(found)
 
 
 def opening(path: Path) -> list[str]:
-    """The comment lines that a recipe begins with, without their sign; none are left out."""
+    """The comment lines that a recipe begins with, without `# `; further blanks stay."""
     return list(_comment(read_text(path)))
 
 
@@ -69,4 +70,4 @@ def _comment(text: str) -> Iterator[str]:
     for line in text.splitlines():
         if not line.startswith("#"):
             return
-        yield line.lstrip("#").strip()
+        yield line.lstrip("#").removeprefix(" ").rstrip()

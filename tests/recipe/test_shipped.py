@@ -25,7 +25,7 @@ def test_every_shipped_recipe_says_what_it_is_and_where_it_is_from(name):
 
 def test_the_opening_comment_ends_at_the_first_other_line(file):
     path = file("# What it is\n#\n#  more\n\n# of this section\n[prompt]\n")
-    assert opening(path) == ["What it is", "", "more"]
+    assert opening(path) == ["What it is", "", " more"]
 
 
 @pytest.mark.parametrize("text", ["", "[prompt]\n# late\n", "\n# after an empty line\n"])
@@ -35,8 +35,8 @@ def test_a_file_may_say_nothing(file, text):
 
 
 def test_the_source_goes_on_to_the_next_heading(file):
-    path = file("# What\n# Source: A & B: one,\n# and two.\n# Differs: c.\n# Source: D.\n")
-    assert source_of(path) == "A & B: one, and two. D."
+    path = file("# What\n# Source: A & B: one,\n#   Ours: two.\n# Differs: c.\n# Source: D.\n")
+    assert source_of(path) == "A & B: one, Ours: two. D."
 
 
 def test_a_file_is_found_by_its_path(file):
