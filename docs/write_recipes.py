@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.methods import METHODS
 from samssl_cli.recipe import Recipe, shipped_recipes
+from samssl_cli.recipe.describing import kind
 from samssl_cli.registry import load
 
 PAGE = Path(__file__).with_name("recipes.md")
@@ -17,7 +18,7 @@ PAGE = Path(__file__).with_name("recipes.md")
 _OPENING = """\
 # Recipes
 
-<!-- Written by docs/write_recipes.py from samssl_cli/recipe.py; a test keeps it up to date. -->
+<!-- Written by docs/write_recipes.py from samssl_cli/recipe/; a test keeps it up to date. -->
 
 A recipe is a TOML file with one table per section. `--recipe NAME|FILE` picks a shipped recipe or
 reads a file; what a recipe leaves out keeps the default below. `--set section.key=value` changes
@@ -26,25 +27,17 @@ one value and may be given several times; it is read as JSON, and as plain text 
     samssl train-ssl cases.zarr -o a.zarr --recipe la --set train_ssl.steps=3000
     samssl train-ssl cases.zarr -o b.zarr --set 'train_ssl.patch_size=[64, 64, 32]'
 
+`samssl recipe show NAME|FILE` prints a whole recipe, with what each key is and what a file leaves
+out; `samssl recipe new` writes that into a file to be edited, which `--recipe` then reads:
+
+    samssl recipe show la --set train_ssl.steps=3000
+    samssl recipe new mine -o mine.toml --from la --set network.dropout=0.2
+
 An option with a flag of its own (`--steps`, `--method`, `--network`, `--strategy`, `--generalist`,
 `--spacing-mm`, `--on`) wins over `--set`, which wins over the file. An unknown section or key is
 refused. The sections that a stage uses are stored in the artifact it writes and are part of its
 fingerprint: `samssl show ARTIFACT` prints them.
 """
-
-_LIMITS = {
-    "minimum": "≥ {}",
-    "exclusiveMinimum": "> {}",
-    "maximum": "≤ {}",
-    "exclusiveMaximum": "< {}",
-}
-_WORDS = {
-    "integer": "integer",
-    "number": "number",
-    "boolean": "true or false",
-    "string": "text",
-    "null": "none",
-}
 
 
 def page() -> str:
@@ -82,32 +75,8 @@ def _section(title: str, model: Any) -> Iterator[str]:
     for name, described in schema["properties"].items():
         default = json.dumps(described["default"]) if "default" in described else "{}"
         meaning = described.get("description", "").replace("|", "\\|")
-        yield f"| `{name}` | {_kind(described)} | `{default}` | {meaning} |"
+        yield f"| `{name}` | {kind(described)} | `{default}` | {meaning} |"
     yield ""
-
-
-def _kind(described: dict[str, Any]) -> str:
-    """What may be written there, in words, from its JSON schema."""
-    if "anyOf" in described:
-        return " or ".join(_kind(one) for one in described["anyOf"])
-    if "enum" in described or "const" in described:
-        values = described.get("enum", [described.get("const")])
-        return ", ".join(f"`{value}`" for value in values)
-    if "$ref" in described:
-        return f"a table as `[{described['$ref'].rpartition('/')[2].lower()}]`"
-    if described["type"] == "array":
-        return _list(described)
-    if described["type"] == "object":
-        return "table"
-    limits = [text.format(described[key]) for key, text in _LIMITS.items() if key in described]
-    return " ".join([_WORDS[described["type"]], ", ".join(limits)]).strip()
-
-
-def _list(described: dict[str, Any]) -> str:
-    if "prefixItems" in described:
-        items = described["prefixItems"]
-        return f"{len(items)} of {_kind(items[0])}"
-    return f"list of {_kind(described['items'])}"
 
 
 if __name__ == "__main__":

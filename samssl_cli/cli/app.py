@@ -15,6 +15,7 @@ from samssl_cli.cli.predict import predict
 from samssl_cli.cli.preprocess import preprocess
 from samssl_cli.cli.pretrain_scout import pretrain_scout
 from samssl_cli.cli.prompt import prompt
+from samssl_cli.cli.recipe import recipe
 from samssl_cli.cli.retrain import retrain
 from samssl_cli.cli.sam_label import sam_label
 from samssl_cli.cli.show import show
@@ -51,6 +52,7 @@ for _name, _command, _panel in (
     ("demo", demo, _REST),
 ):
     app.command(_name, rich_help_panel=_panel)(_command)
+app.add_typer(recipe, name="recipe", rich_help_panel=_REST)
 app.add_typer(weights, name="weights", rich_help_panel=_REST)
 
 

@@ -22,14 +22,12 @@ def list_parts(
     ] = None,
 ) -> None:
     """List the exchangeable parts: what each does, and where it comes from."""
-    from samssl_cli.recipe import shipped_recipes
-
     tables = _tables()
     if table is not None and table not in {*tables, "recipes"}:
         raise typer.BadParameter(f"no table {table!r}; there are {', '.join([*tables, 'recipes'])}")
     blocks = [_entries(name, rows) for name, rows in tables.items() if table in (None, name)]
     if table in (None, "recipes"):
-        blocks.append(_block("recipes", shipped_recipes()))
+        blocks.append(_recipes())
     say("\n\n".join(blocks))
 
 
@@ -47,6 +45,17 @@ def _tables() -> "dict[str, Mapping[str, Entry]]":
         "strategies": STRATEGIES,
         "metrics": METRICS,
     }
+
+
+def _recipes() -> str:
+    from samssl_cli.recipe import shipped_recipes
+    from samssl_cli.recipe.shipped import find_recipe, source_of
+
+    rows = {
+        name: f"{summary}\n[{source_of(find_recipe(name))}]"
+        for name, summary in shipped_recipes().items()
+    }
+    return _block("recipes", rows)
 
 
 def _entries(title: str, rows: "Mapping[str, Entry]") -> str:

@@ -45,13 +45,18 @@ class PseudoLabelTerm:
     weight: float
     schedule: Literal["constant", "ramp-up", "ramp-down"]
     ramp_steps: int
+    first_step: int = 0
+    """The term is 0 before it, and the ramp begins with it."""
 
     def weight_at(self, step: int) -> float:
         """The weight of the term at `step`, counted from 0."""
+        since = step - self.first_step
+        if since < 0:
+            return 0.0
         if self.schedule == "ramp-up":
-            return self.weight * sigmoid_ramp_up(step, self.ramp_steps)
+            return self.weight * sigmoid_ramp_up(since, self.ramp_steps)
         if self.schedule == "ramp-down":
-            return self.weight * sigmoid_ramp_down(step, self.ramp_steps)
+            return self.weight * sigmoid_ramp_down(since, self.ramp_steps)
         return self.weight
 
 

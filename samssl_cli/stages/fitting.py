@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVo
 from samssl_cli.training.loop import Hooks, fit
 from samssl_cli.training.state import to_tensors
 from samssl_cli.training.tensorboard import curve_writer
+
+VoxelWeight = Literal["confidence", "accepted"]
 
 
 def fit_and_seal(
@@ -180,19 +182,24 @@ def unlabeled_volumes(cases: Cases) -> list[UnlabeledVolume]:
     return [UnlabeledVolume(cases.read_unlabeled(name).image) for name in cases.unlabeled]
 
 
-def pseudo_labeled_volumes(cases: Cases, pseudo: PseudoLabels) -> list[UnlabeledVolume]:
+def pseudo_labeled_volumes(
+    cases: Cases, pseudo: PseudoLabels, *, voxel_weight: VoxelWeight
+) -> list[UnlabeledVolume]:
     """Read the unlabeled cases with what the generalist said about them."""
     return [
-        UnlabeledVolume(cases.read_unlabeled(name).image, _targets(pseudo.read(name)))
+        UnlabeledVolume(cases.read_unlabeled(name).image, targets(pseudo.read(name), voxel_weight))
         for name in pseudo.names
     ]
 
 
-def _targets(pseudo: PseudoLabel) -> NDArray[np.float16]:
+def targets(pseudo: PseudoLabel, voxel_weight: VoxelWeight) -> NDArray[np.float16]:
     """Foreground probabilities and, last, the weight of each voxel: (classes - 1 + 1, I, J, K).
 
-    The weight is the probability of the likeliest class where the answer was accepted, else 0.
+    The weight is 0 where the answer was rejected, else the probability of the likeliest class
+    ("confidence") or 1 ("accepted").
     """
-    weight = pseudo.confidence.max(axis=0) * pseudo.acceptance
+    weight = pseudo.acceptance.astype(np.float16)
+    if voxel_weight == "confidence":
+        weight *= pseudo.confidence.max(axis=0)
     targets: NDArray[np.float16] = np.concatenate([pseudo.confidence[1:], weight[None]])
     return targets.astype(np.float16)

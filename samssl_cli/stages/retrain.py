@@ -105,12 +105,12 @@ def _retrain(
         recipe.retrain,
         seed=seed,
         device=where,
-        pseudo_term=_pseudo_term(recipe.retrain),
+        pseudo_term=pseudo_term(recipe.retrain),
         init=init,
     )
     streams = PatchStreams(
         fitting.labeled_volumes(cases),
-        fitting.pseudo_labeled_volumes(cases, pseudo),
+        fitting.pseudo_labeled_volumes(cases, pseudo, voxel_weight=recipe.retrain.sam_voxel_weight),
         options=recipe.retrain,
         augmentation=recipe.augmentation,
         seed=seed,
@@ -131,12 +131,15 @@ def _retrain(
     )
 
 
-def _pseudo_term(options: Retrain) -> "PseudoLabelTerm":
+def pseudo_term(options: Retrain) -> "PseudoLabelTerm":
+    """How strongly the pseudo-labels are followed, with its times counted in steps."""
     from samssl_cli.methods.method import PseudoLabelTerm
 
+    first_step = round(options.sam_warmup_fraction * options.steps)
     return PseudoLabelTerm(
         loss=options.sam_loss,
         weight=options.sam_weight,
         schedule=options.sam_schedule,
-        ramp_steps=round(options.sam_ramp_fraction * options.steps),
+        ramp_steps=round(options.sam_ramp_fraction * (options.steps - first_step)),
+        first_step=first_step,
     )

@@ -29,7 +29,16 @@ def run(*arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("--version",), ("list",), ("weights", "list")], ids=str
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("list",),
+        ("weights", "list"),
+        ("recipe", "list"),
+        ("recipe", "show", "la"),
+    ],
+    ids=str,
 )
 def test_help_version_and_list(arguments):
     finished, duration_s = run(*arguments)

@@ -14,8 +14,10 @@ from samssl_cli.registry import load
 SUPERVISED = log(4 / 3) + 1 / 7  # dice_ce of (1/4, 3/4) where the label is 1: test_losses.py
 
 
-def term(loss="mse", *, weight=2.0, schedule="constant", ramp_steps=100) -> PseudoLabelTerm:
-    return PseudoLabelTerm(loss, weight, schedule, ramp_steps)
+def term(
+    loss="mse", *, weight=2.0, schedule="constant", ramp_steps=100, first_step=0
+) -> PseudoLabelTerm:
+    return PseudoLabelTerm(loss, weight, schedule, ramp_steps, first_step)
 
 
 @pytest.fixture
@@ -73,6 +75,22 @@ def test_labeled_patches_keep_their_true_labels(quarter, make_batch, sure_of_1):
 )
 def test_the_weight_of_the_pseudo_label_term(schedule, step, expected):
     assert term(schedule=schedule).weight_at(step) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "expected"),
+    [
+        pytest.param("constant", 19, 0.0, id="constant-before"),
+        pytest.param("constant", 20, 2.0, id="constant-after"),
+        pytest.param("ramp-up", 19, 0.0, id="up-before"),
+        pytest.param("ramp-up", 20, 2 * exp(-5), id="up-begins-then"),
+        pytest.param("ramp-down", 19, 0.0, id="down-before"),
+        pytest.param("ramp-down", 20, 2.0, id="down-begins-then"),
+        pytest.param("ramp-down", 70, 2 * exp(-1.25), id="down-half"),
+    ],
+)
+def test_a_warm_up_goes_before_any_schedule(schedule, step, expected):
+    assert term(schedule=schedule, first_step=20).weight_at(step) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("loss", ["mse", "dice-ce"])

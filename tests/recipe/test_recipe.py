@@ -1,4 +1,6 @@
 import json
+from math import exp
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -9,7 +11,9 @@ from samssl_cli.methods import METHODS
 from samssl_cli.networks import NETWORKS, size_multiple
 from samssl_cli.prompts import STRATEGIES
 from samssl_cli.recipe import Augmentation, Recipe, read_recipe, shipped_recipes, validate
+from samssl_cli.recipe.shipped import SHIPPED as SHIPPED_FOLDER
 from samssl_cli.registry import load
+from samssl_cli.stages.retrain import pseudo_term
 
 SHIPPED = sorted(shipped_recipes())
 
@@ -28,7 +32,10 @@ def recipe_file(tmp_path):
 
 
 def test_the_shipped_recipes_are_listed_with_a_line_each():
-    assert {"default", "la", "quick"} <= set(SHIPPED)
+    assert set(SHIPPED) == {
+        *("default", "quick", "la", "la-1label", "ct-organ", "multi-organ"),
+        *("semisam", "semisam-plus", "semisam-o1", "sfr"),
+    }
     assert all(line and not line.startswith("#") for line in shipped_recipes().values())
 
 
@@ -54,6 +61,29 @@ def test_the_patches_of_every_shipped_recipe_fit_its_network(name):
 def test_the_method_options_of_every_shipped_recipe_are_the_methods(name, section):
     for method, options in getattr(read_recipe(name), section).method_options.items():
         validate(load(METHODS, method, kind="method").Options, options, where=name)
+
+
+def test_the_recipes_of_the_pipelines_are_those_that_ship():
+    # One copy, which a wheel carries; pipelines/recipes is a link to it.
+    for path in sorted((Path(__file__).parents[2] / "pipelines" / "recipes").iterdir()):
+        assert path.resolve() == SHIPPED_FOLDER.resolve() / path.name
+        assert read_recipe(str(path)) == read_recipe(path.stem)
+
+
+def test_semisam_weighs_the_generalist_as_the_paper_does():
+    recipe = read_recipe("semisam", ["retrain.steps=6000"])
+    term = pseudo_term(recipe.retrain)
+    weights = [term.weight_at(step) for step in (0, 3000, 6000)]
+    assert weights == pytest.approx([0.05, 0.05 * exp(-1.25), 0.05 * exp(-5)])
+    assert recipe.retrain.sam_loss == "mse"
+    assert recipe.prompt.num_positive + recipe.prompt.num_negative == 10
+
+
+def test_sfr_and_one_label_learn_from_pseudo_labels_at_full_weight():
+    for name in ("sfr", "la-1label"):
+        term = pseudo_term(read_recipe(name).retrain)
+        assert {term.weight_at(step) for step in (0, 500, 5999)} == {1.0}
+    assert read_recipe("la-1label").sam_label.specialist_weight == 1.0
 
 
 def test_la_is_the_setting_of_the_literature():
@@ -204,7 +234,7 @@ def test_a_binary_file_is_no_recipe(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "/no/such/file.toml", "."])
 def test_an_unknown_recipe_is_refused_with_the_known_ones(name):
-    with pytest.raises(RecipeError, match=r"there is no recipe .*default, la, quick"):
+    with pytest.raises(RecipeError, match=r"there is no recipe .*default, la, .*quick"):
         read_recipe(name)
 
 

@@ -1,0 +1,56 @@
+"""The sections of `train-ssl` and `retrain`."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from samssl_cli.recipe.optimization import Optimization
+from samssl_cli.recipe.section import Count, Fraction, NonNegative, PositiveCount, Size
+
+
+class Training(Optimization):
+    """What `train-ssl` and `retrain` share."""
+
+    method: str = Field("mean-teacher", description="a row of `samssl list methods`")
+    method_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="one table per method; that of the chosen one is used"
+    )
+    patch_size: Size = Field((96, 96, 96), description="voxels of a training patch")
+    labeled_batch: PositiveCount = Field(1, description="labeled patches per step")
+    unlabeled_batch: Count = Field(1, description="unlabeled patches per step")
+    foreground_probability: Fraction = Field(
+        0.5, description="how often a labeled patch is centred on a labeled voxel"
+    )
+
+    def narrowed(self) -> Self:
+        """The same section with the options of the chosen method alone."""
+        chosen = {self.method: self.method_options.get(self.method, {})}
+        return self.model_copy(update={"method_options": chosen})
+
+
+class TrainSsl(Training):
+    """The specialist, from labeled and unlabeled cases."""
+
+
+class Retrain(Training):
+    """The student, from labeled cases and pseudo-labels."""
+
+    method: str = Field("supervised", description="a row of `samssl list methods`")
+    sam_loss: Literal["dice-ce", "mse"] = Field(
+        "dice-ce", description="how the student is held to the pseudo-label's probabilities"
+    )
+    sam_weight: NonNegative = Field(1.0, description="largest weight of the pseudo-label term")
+    sam_schedule: Literal["constant", "ramp-up", "ramp-down"] = Field(
+        "constant", description="how that weight moves; ramp-down is SemiSAM's"
+    )
+    sam_ramp_fraction: Fraction = Field(
+        1.0, description="part of the steps after the warm-up that the ramp takes"
+    )
+    sam_warmup_fraction: Fraction = Field(
+        0.0, description="part of all steps without a pseudo-label term, before any ramp"
+    )
+    sam_voxel_weight: Literal["confidence", "accepted"] = Field(
+        "confidence",
+        description="confidence: a voxel counts as much as its likeliest class is probable; "
+        "accepted: all count the same, but those of rejected answers",
+    )
