@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from samssl_cli.methods.losses import squared_error
-from samssl_cli.methods.method import Batch, Method, PseudoLabelTerm
+from samssl_cli.methods.method import Batch, Method
 from samssl_cli.methods.ramps import sigmoid_ramp_up
 from samssl_cli.recipe import Fraction, NonNegative, Section
 
@@ -42,16 +42,9 @@ class MeanTeacher(Method):
 
     learns_from_unlabeled: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        student: nn.Module,
-        options: Mapping[str, Any],
-        *,
-        steps: int,
-        pseudo_term: PseudoLabelTerm | None = None,
-    ) -> None:
+    def __init__(self, student: nn.Module, options: Mapping[str, Any], **more: Any) -> None:
         """Copy the student as the first teacher."""
-        super().__init__(student, options, steps=steps, pseudo_term=pseudo_term)
+        super().__init__(student, options, **more)
         self.teacher = copy.deepcopy(student).requires_grad_(False)
 
     def modules(self) -> dict[str, nn.Module]:

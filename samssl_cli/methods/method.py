@@ -60,9 +60,10 @@ class Method:
 
     total = supervised(student(x_l), y_l) + consistency(...) + w_sam(step) * pseudo(student(x_u), q)
 
-    A subclass adds `consistency`, extra networks in `modules`, and `after_step`. The pseudo-label
-    term is there only in `retrain`, where the batch carries a generalist's answer q with its
-    confidence.
+    A subclass adds `consistency`, extra networks in `modules` and, where they learn, in `trained`,
+    and `after_step`; one with other passes than a single one of the student replaces `forward`. The
+    pseudo-label term is there only in `retrain`, where the batch carries a generalist's answer q
+    with its confidence.
     """
 
     class Options(Section):
@@ -77,8 +78,18 @@ class Method:
         *,
         steps: int,
         pseudo_term: PseudoLabelTerm | None = None,
+        in_channels: int = 1,
+        num_classes: int = 2,
     ) -> None:
         """Take a network to train and the `method_options` of the recipe.
+
+        Args:
+            student: (B, in_channels, I, J, K) to logits (B, num_classes, I, J, K).
+            options: of this method.
+            steps: of the whole training, for what changes with it.
+            pseudo_term: in `retrain`, what the generalist's answers weigh.
+            in_channels: for networks beside the student that see images.
+            num_classes: for networks beside the student that see its output.
 
         Raises:
             RecipeError: when an option is unknown or out of range.
@@ -87,9 +98,14 @@ class Method:
         self.options: Any = validate(self.Options, options, where="method_options")
         self.steps = steps
         self.pseudo_term = pseudo_term
+        self.in_channels, self.num_classes = in_channels, num_classes
 
     def modules(self) -> dict[str, nn.Module]:
         """Every network whose weights are part of the state."""
+        return {"student": self.student}
+
+    def trained(self) -> dict[str, nn.Module]:
+        """Those of `modules`, under the same names, whose parameters are optimised."""
         return {"student": self.student}
 
     def predictor(self) -> nn.Module:
@@ -99,31 +115,36 @@ class Method:
     def forward(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Compute the weighted loss terms of one step; their sum is to be minimised."""
         num_labeled = len(batch.labeled_image)
-        uses_unlabeled = self.learns_from_unlabeled or batch.pseudo is not None
-        images = (
-            torch.cat([batch.labeled_image, batch.unlabeled_image])
-            if uses_unlabeled
-            else batch.labeled_image
-        )
-        logits = self.student(images).float()  # (B, classes, I, J, K)
+        logits = self.student(self.images(batch)).float()  # (B, classes, I, J, K)
         labeled, unlabeled = logits[:num_labeled], logits[num_labeled:]
-        losses = {"supervised": dice_ce(labeled, one_hot(batch.label, logits.shape[1]))}
+        losses = {"supervised": self.supervised_loss(batch, labeled)}
         if len(unlabeled):  # a mean over no patch at all would not be a number
             losses |= self.consistency(batch, unlabeled, step)
         if batch.pseudo is not None:
-            losses["sam"] = self._pseudo_loss(unlabeled, batch.pseudo, step)
+            losses["sam"] = self.pseudo_loss(batch.pseudo, unlabeled, step)
         return losses
+
+    def images(self, batch: Batch) -> Tensor:
+        """What the student sees in one pass: the labeled patches, then the unlabeled ones."""
+        if self.learns_from_unlabeled or batch.pseudo is not None:
+            return torch.cat([batch.labeled_image, batch.unlabeled_image])
+        return batch.labeled_image
+
+    def supervised_loss(self, batch: Batch, logits: Tensor) -> Tensor:
+        """Hold logits of the labeled patches, (B_l, classes, I, J, K), to their labels."""
+        return dice_ce(logits, one_hot(batch.label, logits.shape[1]))
 
     def consistency(self, batch: Batch, logits: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms on the unlabeled patches, given the student's logits there."""
         return {}
 
-    def after_step(self, step: int) -> None:
-        """Update what follows the student, such as a teacher."""
-
-    def _pseudo_loss(self, logits: Tensor, pseudo: PseudoLabel, step: int) -> Tensor:
+    def pseudo_loss(self, pseudo: PseudoLabel, logits: Tensor, step: int) -> Tensor:
+        """Hold logits of the unlabeled patches to the generalist's answers; weighted already."""
         assert self.pseudo_term is not None, "a batch with pseudo-labels needs a pseudo-label term"
         measure = dice_ce if self.pseudo_term.loss == "dice-ce" else squared_error
         return self.pseudo_term.weight_at(step) * measure(
             logits, pseudo.probability, weight=pseudo.confidence
         )
+
+    def after_step(self, step: int) -> None:
+        """Update what follows the student, such as a teacher."""

@@ -133,6 +133,8 @@ def build_method(
         options.method_options.get(options.method, {}),
         steps=options.steps,
         pseudo_term=pseudo_term,
+        in_channels=len(cases.facts.channel_names),
+        num_classes=cases.facts.num_classes,
     )
     if method.learns_from_unlabeled and not options.unlabeled_batch:
         raise UsageError(

@@ -33,6 +33,10 @@ class Adaptation:
         """The trained parts, and their mean."""
         return {"student": self.student, "average": self._average}
 
+    def trained(self) -> dict[str, nn.Module]:
+        """The trained parts alone; their mean follows."""
+        return {"student": self.student}
+
     def forward(self, batch: Sequence[Any], step: int) -> dict[str, Tensor]:
         """Compute the loss terms of one step; zero when there is nothing to learn from it."""
         answers = self._generalist.answer(batch)

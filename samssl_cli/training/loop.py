@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -35,11 +36,11 @@ class Batches(Protocol[Given]):
 class Learner(Protocol[Taken]):
     """What is trained: a method of the METHODS table, or anything else with named losses."""
 
-    student: nn.Module
-    """The network whose parameters are optimised."""
-
     def modules(self) -> dict[str, nn.Module]:
         """Every network whose weights are part of the state."""
+
+    def trained(self) -> dict[str, nn.Module]:
+        """Those of them whose parameters are optimised."""
 
     def forward(self, batch: Taken, step: int) -> dict[str, Tensor]:
         """The weighted loss terms of one step; their sum is to be minimised."""
@@ -113,8 +114,8 @@ class _Run(Generic[AnyBatch]):
     ) -> None:
         self.step = 0
         self._method, self._options, self._device = method, options, device
-        self._parameters = [p for p in method.student.parameters() if p.requires_grad]
-        self._optimizer = build_optimizer(self._parameters, options)
+        self._parameters = _trained_parameters(method)
+        self._optimizer = build_optimizer(chain(*self._parameters), options)
         self._is_mixed = options.mixed_precision and device.type == "cuda"
         self._half = torch.bfloat16 if _has_bfloat16(device) else torch.float16
         self._scaler = torch.amp.GradScaler(
@@ -155,13 +156,13 @@ class _Run(Generic[AnyBatch]):
         return [b for module in self._method.modules().values() for b in module.buffers()]
 
     def _descend(self, total: Tensor) -> bool:
-        """Move the student, unless the gradient is not finite; tell whether it could move."""
+        """Move what is trained, unless a gradient is not finite; tell whether it could move."""
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch has no types here
         self._scaler.unscale_(self._optimizer)
         largest = self._options.max_gradient_norm or math.inf  # 0: not clipped, but looked at
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, largest)
-        if not self._scaler.is_enabled() and not bool(norm.isfinite()):
+        norms = [torch.nn.utils.clip_grad_norm_(one, largest) for one in self._parameters]
+        if not self._scaler.is_enabled() and not all(bool(norm.isfinite()) for norm in norms):
             return False
         self._scaler.step(self._optimizer)  # skips by itself what overflowed in half precision
         self._scaler.update()
@@ -191,6 +192,14 @@ class _Run(Generic[AnyBatch]):
         self.step = snapshot.step
         for name, curve in snapshot.curves.items():
             self._curves[name][: len(curve)] = curve
+
+
+def _trained_parameters(method: Learner[AnyBatch]) -> list[list[nn.Parameter]]:
+    """The parameters to optimise, network by network: each network's gradient is clipped alone."""
+    trained, saved = method.trained(), method.modules()
+    assert all(saved.get(name) is module for name, module in trained.items()), "it has to be saved"
+    found = [[p for p in module.parameters() if p.requires_grad] for module in trained.values()]
+    return [parameters for parameters in found if parameters]
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -27,6 +27,10 @@ class ScoutPretraining:
         """Both networks."""
         return {"student": self.student, "average": self._average}
 
+    def trained(self) -> dict[str, nn.Module]:
+        """The network that learns; the other follows."""
+        return {"student": self.student}
+
     def predictor(self) -> nn.Module:
         """The one to predict with."""
         return self._average

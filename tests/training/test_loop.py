@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -218,3 +219,62 @@ def test_large_gradients_are_clipped(make_streams):
     Run().fit(Supervised(student, {}, steps=1), make_streams(training), training)
     after = torch.cat([p.detach().flatten() for p in student.parameters()])
     assert (after - before).norm().item() == pytest.approx(0.125, rel=1e-3)
+
+
+class Pair(Supervised):
+    """Two networks, one of which is fed gradients a thousand times as large."""
+
+    def __init__(self) -> None:
+        super().__init__(network(0), {}, steps=6)
+        self.second, self.frozen = network(1), network(2)
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"student": self.student, "second": self.second, "frozen": self.frozen}
+
+    def trained(self) -> dict[str, nn.Module]:
+        return {"student": self.student, "second": self.second}
+
+    def forward(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        networks = (self.student, self.second, self.frozen)
+        first, second, third = (one(batch.labeled_image).square().mean() for one in networks)
+        return {"first": first, "second": 1000 * second, "third": third}
+
+
+def weights(module: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten().clone() for p in module.parameters()])
+
+
+def test_every_trained_network_moves_and_is_clipped_by_itself(make_streams):
+    training = options(
+        steps=1, optimizer="sgd", learning_rate=1.0, momentum=0.0, weight_decay=0.0,
+        max_gradient_norm=0.125,
+    )  # fmt: skip
+    method = Pair()
+    before = [weights(module) for module in method.modules().values()]
+    Run().fit(method, make_streams(training), training)
+    after = [weights(module) for module in method.modules().values()]
+    moved = [(b - a).norm().item() for a, b in zip(before, after, strict=True)]
+    # One common norm would leave the student a thousandth of the step.
+    assert moved == pytest.approx([0.125, 0.125, 0.0], rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_several_trained_networks_resume_with_their_optimiser(optimizer, make_streams):
+    training = options(optimizer=optimizer)
+    streams = make_streams(training)
+    whole = Run().fit(Pair(), streams, training)
+    stopped = Run().fit(Pair(), streams, training, stop_after=3)
+    assert_equal(Run().fit(Pair(), streams, training, resume=stopped), whole)
+
+
+class LosesOne(Pair):
+    """A trained network that would not be saved."""
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"student": self.student, "second": copy.deepcopy(self.second)}
+
+
+def test_what_is_trained_has_to_be_saved(make_streams):
+    training = options()
+    with pytest.raises(AssertionError, match="has to be saved"):
+        Run().fit(LosesOne(), make_streams(training), training)
