@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from samssl_cli.errors import RecipeError
+from samssl_cli.networks import NETWORKS
 from samssl_cli.registry import Entry, check_name
 
 
@@ -12,6 +14,8 @@ class MethodEntry(Entry):
 
     learns_from_unlabeled: bool
     """Whether unlabeled patches go through the student in every step."""
+    needs_decoder: bool = False
+    """Whether the student has to be a network that can be taken apart."""
 
 
 METHODS: dict[str, MethodEntry] = {
@@ -33,6 +37,13 @@ METHODS: dict[str, MethodEntry] = {
         "Yu et al., MICCAI 2019, arXiv:1907.07034",
         learns_from_unlabeled=True,
     ),
+    "dtc": MethodEntry(
+        "samssl_cli.methods.dtc:DualTaskConsistency",
+        "a second head predicts signed distances, which have to agree with the label map",
+        "Luo et al., AAAI 2021, arXiv:2009.04448",
+        learns_from_unlabeled=True,
+        needs_decoder=True,
+    ),
 }
 
 
@@ -47,3 +58,20 @@ def norm_for(method: str) -> Literal["instance", "batch"]:
     """
     check_name(METHODS, method, kind="method")
     return "batch" if METHODS[method].learns_from_unlabeled else "instance"
+
+
+def check_network(method: str, network: str) -> None:
+    """Check that a method can train a network of the table, before either is built.
+
+    Raises:
+        UsageError: when the tables have no such method or network.
+        RecipeError: when the method needs a decoder and the network has none.
+    """
+    check_name(METHODS, method, kind="method")
+    check_name(NETWORKS, network, kind="network")
+    if METHODS[method].needs_decoder and not NETWORKS[network].has_decoder:
+        able = ", ".join(name for name, entry in NETWORKS.items() if entry.has_decoder)
+        raise RecipeError(
+            f"network.name = {network!r}: method {method} needs a network with an encoder and a "
+            f"decoder; use one of {able}"
+        )
