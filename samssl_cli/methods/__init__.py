@@ -44,6 +44,20 @@ METHODS: dict[str, MethodEntry] = {
         learns_from_unlabeled=True,
         needs_decoder=True,
     ),
+    "urpc": MethodEntry(
+        "samssl_cli.methods.urpc:PyramidConsistency",
+        "several scales of the decoder predict, and agree most where they differ least",
+        "Luo et al., MICCAI 2021, arXiv:2012.07042; MedIA 2022",
+        learns_from_unlabeled=True,
+        needs_decoder=True,
+    ),
+    "mc-net": MethodEntry(
+        "samssl_cli.methods.mc_net:MutualConsistency",
+        "decoders that upsample differently learn from each other's sharpened predictions",
+        "Wu et al., MICCAI 2021, arXiv:2103.02911; MC-Net+, MedIA 2022, arXiv:2109.09960",
+        learns_from_unlabeled=True,
+        needs_decoder=True,
+    ),
 }
 
 

@@ -22,7 +22,7 @@ class DualTaskConsistency(Branched):
     patches. Both heads get its gradient.
 
     Shapes: images (B, C, I, J, K) float32; labels (B_l, I, J, K) int64; losses are scalars.
-    Source: Luo et al., AAAI 2021, arXiv:2009.04448, eq. 1-6; beta, k and the schedule from there
+    Source: Luo et al., AAAI 2021, arXiv:2009.04448; beta, k and the schedule from there
     and from its published code.
     Differs: any number of classes, where the paper has one; the supervised loss is ours (Dice and
     cross-entropy); a class that a patch does not have is far from everywhere (`signed_distance`).

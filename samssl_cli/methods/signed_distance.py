@@ -15,7 +15,7 @@ def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     Shapes: mask and result (I, J, K). Values: -1 to 1, without a unit: negative inside; d is in
     voxels along every axis alike, since a warped patch has no single spacing. An empty mask is 1
     everywhere, a full one -1: as far from any surface as there is.
-    Source: Luo et al., AAAI 2021, arXiv:2009.04448, eq. 1, and its published code for the scale.
+    Source: Luo et al., AAAI 2021, arXiv:2009.04448, and its published code for the scale.
     Differs: the surface runs between two voxels (d starts at 1/2), so that no voxel is at 0, where
     the way back would say 1/2; published code gives 0 to a mask that is empty.
     """
@@ -38,6 +38,6 @@ def signed_distances(label: Tensor, num_classes: int) -> Tensor:
 def to_probability(distance: Tensor, steepness: float) -> Tensor:
     """Turn signed distances into probabilities: sigmoid(-steepness * T).
 
-    Source: Luo et al., AAAI 2021, arXiv:2009.04448, eq. 2, where the steepness is k.
+    Source: Luo et al., AAAI 2021, arXiv:2009.04448, where the steepness is k.
     """
     return torch.sigmoid(-steepness * distance)

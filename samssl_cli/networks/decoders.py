@@ -86,7 +86,7 @@ def with_upsampling(decoder: Module, mode: Literal["linear", "nearest"]) -> Modu
     """A renewed copy that doubles its features by interpolation instead of transposed convolution.
 
     Each transposed convolution becomes an interpolation and a 3x3x3 convolution.
-    Source: MC-Net+ (Wu et al., MedIA 2022, arXiv:2109.09960), sec. 3.1 and its published code.
+    Source: MC-Net+ (Wu et al., MedIA 2022, arXiv:2109.09960) and its published code.
     """
     fresh = renewed(decoder)
     for parent in list(fresh.modules()):
