@@ -51,6 +51,13 @@ METHODS: dict[str, MethodEntry] = {
         learns_from_unlabeled=True,
         needs_decoder=True,
     ),
+    "cct": MethodEntry(
+        "samssl_cli.methods.cct:CrossConsistency",
+        "auxiliary decoders of disturbed features follow the student's prediction",
+        "Ouali et al., CVPR 2020, arXiv:2003.09005",
+        learns_from_unlabeled=True,
+        needs_decoder=True,
+    ),
     "mc-net": MethodEntry(
         "samssl_cli.methods.mc_net:MutualConsistency",
         "decoders that upsample differently learn from each other's sharpened predictions",
