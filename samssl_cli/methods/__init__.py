@@ -37,6 +37,12 @@ METHODS: dict[str, MethodEntry] = {
         "Yu et al., MICCAI 2019, arXiv:1907.07034",
         learns_from_unlabeled=True,
     ),
+    "ad-mt": MethodEntry(
+        "samssl_cli.methods.ad_mt:AlternateDiverseTeachers",
+        "two teachers take turns at following the student, and settle where they differ",
+        "Zhao et al., ECCV 2024, arXiv:2311.17325",
+        learns_from_unlabeled=True,
+    ),
     "dtc": MethodEntry(
         "samssl_cli.methods.dtc:DualTaskConsistency",
         "a second head predicts signed distances, which have to agree with the label map",
