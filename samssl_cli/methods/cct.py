@@ -52,16 +52,17 @@ class CrossConsistency(Branched):
         levels = [level[seen.num_labeled :] for level in seen.levels]
         if not len(levels[0]):
             return {}
-        auxiliary = [self.disturbed(levels, number) for number in range(len(self.branches))]
-        loss = cross_consistency_loss(seen.logits[seen.num_labeled :], auxiliary)
+        loss = cross_consistency_loss(seen.logits[seen.num_labeled :], self.auxiliary(levels))
         return {"consistency": self.weight_at(step) * loss}
 
-    def disturbed(self, levels: list[Tensor], number: int) -> Tensor:
-        """The logits that auxiliary decoder `number` gives for disturbed features."""
+    def auxiliary(self, levels: list[Tensor]) -> list[Tensor]:
+        """The logits that each auxiliary decoder gives for its own disturbed features."""
         assert isinstance(self.branches, nn.ModuleList)
-        disturb = PERTURBATIONS[self.options.perturbations[number]]
-        logits: Tensor = self.branches[number]([disturb(level) for level in levels])
-        return logits.float()
+        pairs = zip(self.branches, self.options.perturbations, strict=True)
+        return [
+            branch([PERTURBATIONS[name](level) for level in levels]).float()
+            for branch, name in pairs
+        ]
 
 
 def cross_consistency_loss(logits: Tensor, auxiliary: list[Tensor]) -> Tensor:

@@ -59,9 +59,8 @@ class MutualConsistency(Branched):
 
     def supervised_loss(self, batch: Batch, logits: Tensor) -> Tensor:
         """One decoder's loss, times the number of decoders: their mean is to be a sum."""
-        num_decoders = len(self.options.upsampling) + 1
-        loss = super().supervised_loss(batch, logits)
-        return self.options.supervised_weight * num_decoders * loss
+        weight: float = self.options.supervised_weight * (len(self.options.upsampling) + 1)
+        return weight * super().supervised_loss(batch, logits)
 
     def agreement(
         self, seen: Seen, outputs: list[Tensor], batch: Batch, step: int
