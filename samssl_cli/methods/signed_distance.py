@@ -29,10 +29,20 @@ def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def signed_distances(label: Tensor, num_classes: int) -> Tensor:
-    """`signed_distance` of each class: labels (B, I, J, K) to (B, classes, I, J, K) float32."""
+    """`signed_distance` of each class: labels (B, I, J, K) to (B, classes, I, J, K) float32.
+
+    Computed on the CPU: about 0.2 s a class for a patch of 96 x 96 x 96 on one core. Of two
+    classes one is computed, since each is as far inside as the other is outside.
+    """
     maps = label.cpu().numpy()
-    found = [[signed_distance(one == number) for number in range(num_classes)] for one in maps]
-    return torch.from_numpy(np.array(found, np.float32)).to(label.device)
+    rest = [[signed_distance(one == number) for number in range(1, num_classes)] for one in maps]
+    foreground = torch.from_numpy(np.array(rest, np.float32))  # (B, classes - 1, I, J, K)
+    if num_classes == 2:
+        background = -foreground
+    else:
+        found = np.array([[signed_distance(one == 0)] for one in maps], np.float32)
+        background = torch.from_numpy(found)
+    return torch.cat([background, foreground], dim=1).to(label.device)
 
 
 def to_probability(distance: Tensor, steepness: float) -> Tensor:

@@ -48,6 +48,14 @@ def test_every_class_and_patch_has_a_scale_of_its_own():
     assert torch.allclose(found[1, 0], torch.tensor([-1.0, 0.2, 0.6, 1.0])[:, None, None])
 
 
+def test_of_two_classes_each_is_as_far_inside_as_the_other_is_outside():
+    rng = np.random.default_rng(0)
+    label = torch.from_numpy(rng.integers(0, 2, (2, 5, 4, 3)))
+    found = signed_distances(label, 2)
+    expected = [[signed_distance(one.numpy() == number) for number in range(2)] for one in label]
+    np.testing.assert_array_equal(found.numpy(), np.array(expected))
+
+
 def test_the_way_back_gives_the_mask_again():
     rng = np.random.default_rng(0)
     mask = rng.random((9, 8, 7)) > 0.6
