@@ -68,6 +68,16 @@ def test_pseudo_labels_teach_in_proportion_to_their_weight(name, make_unet, make
 
 
 @EVERY
+@pytest.mark.parametrize("loss", ["mse", "dice-ce"])
+def test_pseudo_labels_that_are_not_believed_teach_nothing(name, loss, make_unet, make_patches):
+    term = PseudoLabelTerm(loss, weight=1.0, schedule="constant", ramp_steps=0)
+    method, batch = build(name, make_unet(), pseudo_term=term), make_patches(has_pseudo=True)
+    batch.pseudo.confidence.zero_()
+    method.forward(batch, 100)["sam"].backward()
+    assert all((p.grad == 0).all() for p in method.student.parameters())
+
+
+@EVERY
 @pytest.mark.parametrize("network", ["unet", "vnet", "segresnet"])
 def test_all_networks_can_be_trained_and_stay_the_plain_network(name, network, make_patches):
     options = Network(name=network, channels=(2, 2), norm="batch")
