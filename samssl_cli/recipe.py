@@ -72,7 +72,9 @@ class Network(Section):
         "patches, whose statistics adapt the network to them, else instance",
     )
     dropout: Fraction = Field(
-        0.0, description="dropout rate; with 0, uamt's uncertainty comes from noise alone"
+        0.0,
+        description="dropout rate; with 0, uamt's uncertainty comes from noise alone, and "
+        "regularized-dropout is refused",
     )
 
     def with_norm(self, norm: Literal["instance", "batch"]) -> "Network":

@@ -19,7 +19,12 @@ def retrain(
         str, typer.Option(metavar="CHECKPOINT|scratch", help="weights to begin with")
     ] = _SCRATCH,
     method: Annotated[
-        str | None, typer.Option(help="supervised, mean-teacher, uamt; see `samssl list methods`")
+        str | None,
+        typer.Option(help="supervised, mean-teacher, cps, …; see `samssl list methods`"),
+    ] = None,
+    sam_weight: Annotated[
+        float | None,
+        typer.Option(min=0, help="of the pseudo-labels beside the method; default: the recipe's"),
     ] = None,
     steps: opt.Steps = None,
     seed: opt.Seed = 0,
@@ -32,7 +37,13 @@ def retrain(
     """Train a student on the true labels and the pseudo-labels."""
     from samssl_cli.stages.retrain import retrain as stage
 
-    resolved = opt.resolve(recipe, overrides, retrain__method=method, retrain__steps=steps)
+    resolved = opt.resolve(
+        recipe,
+        overrides,
+        retrain__method=method,
+        retrain__sam_weight=sam_weight,
+        retrain__steps=steps,
+    )
     with TerminalProgress() as progress:
         path = stage(
             cases,

@@ -12,7 +12,8 @@ def train_ssl(
     cases: opt.Cases,
     output: opt.Output,
     method: Annotated[
-        str | None, typer.Option(help="supervised, mean-teacher, uamt; see `samssl list methods`")
+        str | None,
+        typer.Option(help="supervised, mean-teacher, cps, …; see `samssl list methods`"),
     ] = None,
     network: Annotated[str | None, typer.Option(help="unet, vnet or segresnet")] = None,
     steps: opt.Steps = None,

@@ -16,6 +16,8 @@ class MethodEntry(Entry):
     """Whether unlabeled patches go through the student in every step."""
     needs_decoder: bool = False
     """Whether the student has to be a network that can be taken apart."""
+    needs_dropout: bool = False
+    """Whether it learns nothing from them without `network.dropout`."""
 
 
 METHODS: dict[str, MethodEntry] = {
@@ -35,6 +37,49 @@ METHODS: dict[str, MethodEntry] = {
         "samssl_cli.methods.uamt:UncertaintyAwareMeanTeacher",
         "mean-teacher that listens only where the teacher is certain",
         "Yu et al., MICCAI 2019, arXiv:1907.07034",
+        learns_from_unlabeled=True,
+    ),
+    "entropy-min": MethodEntry(
+        "samssl_cli.methods.entropy_min:EntropyMinimisation",
+        "be decided about every voxel of the unlabeled patches",
+        "Grandvalet & Bengio, NeurIPS 2004; Vu et al., CVPR 2019, arXiv:1811.12833",
+        learns_from_unlabeled=True,
+    ),
+    "ict": MethodEntry(
+        "samssl_cli.methods.ict:InterpolationConsistency",
+        "mean-teacher on blends of two patches: predict the blend of the predictions",
+        "Verma et al., IJCAI 2019, arXiv:1903.03825",
+        learns_from_unlabeled=True,
+    ),
+    "cps": MethodEntry(
+        "samssl_cli.methods.cps:CrossPseudoSupervision",
+        "two networks that start apart, each taught the other's decisions",
+        "Chen et al., CVPR 2021, arXiv:2106.01226",
+        learns_from_unlabeled=True,
+    ),
+    "regularized-dropout": MethodEntry(
+        "samssl_cli.methods.regularized_dropout:RegularizedDropout",
+        "say the same whichever units drop out (needs network.dropout)",
+        "R-Drop, Wu et al., NeurIPS 2021, arXiv:2106.14448",
+        learns_from_unlabeled=True,
+        needs_dropout=True,
+    ),
+    "fixmatch": MethodEntry(
+        "samssl_cli.methods.fixmatch:FixMatch",
+        "on strongly changed patches, hold to what was sure of weakly changed ones",
+        "Sohn et al., NeurIPS 2020, arXiv:2001.07685",
+        learns_from_unlabeled=True,
+    ),
+    "bcp": MethodEntry(
+        "samssl_cli.methods.bcp:BidirectionalCopyPaste",
+        "patches that are half labeled and half unlabeled, with a teacher's labels there",
+        "Bai et al., CVPR 2023, arXiv:2305.00673",
+        learns_from_unlabeled=True,
+    ),
+    "dan": MethodEntry(
+        "samssl_cli.methods.dan:DeepAdversarialNetwork",
+        "deceive a network that tells labeled from unlabeled segmentations",
+        "Zhang et al., MICCAI 2017, doi:10.1007/978-3-319-66179-7_47",
         learns_from_unlabeled=True,
     ),
     "ad-mt": MethodEntry(

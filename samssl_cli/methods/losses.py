@@ -49,3 +49,13 @@ def squared_error(logits: Tensor, target: Tensor, *, weight: Tensor | None = Non
     if weight is None:
         return error.mean()
     return (weight * error).sum() / weight.sum().clamp_min(_SMOOTH)
+
+
+def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
+    """Give the mean over voxels of (KL(p || q) + KL(q || p)) / 2 of two logits.
+
+    With log p and log q this is sum_c (p_c - q_c) (log p_c - log q_c) / 2.
+    Shapes: both (B, classes, I, J, K). The gradient flows to both.
+    """
+    log_p, log_q = first.log_softmax(dim=1), second.log_softmax(dim=1)
+    return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(dim=1).mean() / 2

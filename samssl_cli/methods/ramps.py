@@ -2,6 +2,10 @@
 
 import math
 
+from pydantic import Field
+
+from samssl_cli.recipe import Fraction, NonNegative, Section
+
 
 def sigmoid_ramp_up(step: int, ramp_steps: int) -> float:
     """Rise from exp(-5) at step 0 to 1 at `ramp_steps`: exp(-5 (1 - t)^2).
@@ -22,3 +26,15 @@ def sigmoid_ramp_down(step: int, ramp_steps: int) -> float:
     if ramp_steps <= 0:
         return math.exp(-5)
     return sigmoid_ramp_up(max(ramp_steps - step, 0), ramp_steps)
+
+
+class RampedWeight(Section):
+    """The options of a term that comes in slowly: what a young network believes is mostly wrong."""
+
+    consistency_weight: NonNegative = Field(0.1, description="largest weight of the term")
+    rampup_fraction: Fraction = Field(1.0, description="part of all steps until that weight")
+
+    def weight_at(self, step: int, steps: int) -> float:
+        """The weight at `step`, counted from 0, of `steps`."""
+        ramp = sigmoid_ramp_up(step, round(self.rampup_fraction * steps))
+        return self.consistency_weight * ramp

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
-from samssl_cli.errors import StaleArtifactError
+from samssl_cli.errors import StaleArtifactError, UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.methods import METHODS
 from samssl_cli.progress import Progress
@@ -19,6 +19,15 @@ def check_option_tables(recipe: Recipe) -> None:
             check_name(METHODS, name, kind="method in method_options")
     for name in recipe.sam_label.options:
         check_name(GENERALISTS, name, kind="generalist in sam_label.options")
+
+
+def check_dropout(recipe: Recipe, method: str) -> None:
+    """Raise a `UsageError` for a method that is idle because nothing is dropped."""
+    if METHODS[method].needs_dropout and not recipe.network.dropout:
+        raise UsageError(
+            f"method {method} compares two passes with other units dropped, but network.dropout is "
+            "0, so both say the same: add --set network.dropout=0.2"
+        )
 
 
 def check_made_from(cases: Cases, path: Path, fingerprint: str, *, cure: str) -> None:

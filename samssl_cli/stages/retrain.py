@@ -11,7 +11,7 @@ from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.methods import check_network, norm_for
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, Retrain
-from samssl_cli.stages.inputs import check_made_from, check_option_tables
+from samssl_cli.stages.inputs import check_dropout, check_made_from, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def retrain(
     init = None if init_path is None else Checkpoint(init_path)
     norm = norm_for(recipe.retrain.method) if init is None else init.norm
     recipe = recipe.narrowed().with_norm(norm)
+    check_dropout(recipe, recipe.retrain.method)
     check_made_from(cases, pseudo.path, pseudo.cases_fingerprint, cure="samssl sam-label")
     inputs = {"cases": cases.fingerprint, "pseudo": pseudo.fingerprint}
     plan = Plan(

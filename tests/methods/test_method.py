@@ -5,10 +5,10 @@ import torch
 
 from samssl_cli.errors import RecipeError
 from samssl_cli.methods import METHODS, check_network, norm_for
-from samssl_cli.methods.method import Method, PseudoLabel, PseudoLabelTerm
+from samssl_cli.methods.method import Batch, Method, PseudoLabel, PseudoLabelTerm
 from samssl_cli.methods.supervised import Supervised
-from samssl_cli.networks import NETWORKS, NetworkEntry
-from samssl_cli.recipe import read_recipe
+from samssl_cli.networks import NETWORKS, NetworkEntry, build_network
+from samssl_cli.recipe import Network, read_recipe
 from samssl_cli.registry import load
 
 PLAIN = [name for name in METHODS if not METHODS[name].needs_decoder]  # else test_branched.py
@@ -111,7 +111,9 @@ def test_every_method_works_without_unlabeled_patches(name, quarter, make_batch)
 
     losses = method.forward(make_batch(torch.zeros(0, 1, 1, 1, 2)), 50)
 
-    assert torch.stack(list(losses.values())).sum().item() == pytest.approx(SUPERVISED, abs=1e-4)
+    learners = 2 if "second" in method.trained() else 1
+    assert losses["supervised"].item() == pytest.approx(learners * SUPERVISED, abs=1e-4)
+    assert all(loss.isfinite() for loss in losses.values())
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -136,13 +138,58 @@ def test_every_method_gives_finite_scalars_and_predicts_with_one_of_its_networks
     name, image_as_logits, make_batch
 ):
     torch.manual_seed(0)
-    method = load(METHODS, name, kind="method")(image_as_logits, {}, steps=100)
+    method = load(METHODS, name, kind="method")(image_as_logits, {}, steps=100, in_channels=2)
 
     losses = method.forward(make_batch(torch.randn(2, 2, 1, 1, 2)), 50)
 
     assert all(loss.isfinite() and loss.shape == () for loss in losses.values())
+    assert method.trained().items() <= method.modules().items()
     assert method.modules()["student"] is image_as_logits
     assert method.predictor() in method.modules().values()
+
+
+def build(name: str, *, num_classes: int, **more) -> Method:
+    """A method with a real network, which takes cubes of 8 voxels."""
+    torch.manual_seed(0)
+    options = Network(channels=(2, 2, 2), norm="batch", dropout=0.2)
+    network = build_network(options, in_channels=1, num_classes=num_classes)
+    part = load(METHODS, name, kind="method")
+    method: Method = part(network, {}, steps=100, num_classes=num_classes, **more)
+    return method
+
+
+def cubes(*, num_classes: int, pseudo: PseudoLabel | None = None) -> Batch:
+    """Two labeled and three unlabeled ones."""
+    labeled, unlabeled = torch.randn(2, 1, 8, 8, 8), torch.randn(3, 1, 8, 8, 8)
+    label = torch.randint(num_classes, (2, 8, 8, 8))
+    return Batch(labeled, label, unlabeled, unlabeled + 0.1, pseudo)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_teaches_three_classes(name):
+    method = build(name, num_classes=3)
+
+    losses = method.forward(cubes(num_classes=3), 50)
+    torch.stack(list(losses.values())).sum().backward()
+
+    assert METHODS[name].learns_from_unlabeled == (len(losses) > 1)
+    weights = [p for one in method.trained().values() for p in one.parameters()]
+    assert all(p.grad is None or p.grad.isfinite().all() for p in weights)
+    assert all(p.grad.abs().max() > 0 for p in weights if p.grad is not None and p.dim() == 5)
+
+
+@pytest.mark.parametrize("loss", ["mse", "dice-ce"])
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_learns_pseudo_labels_only_where_they_are_believed(name, loss):
+    def gradients(confidence: float) -> list[torch.Tensor]:
+        method = build(name, num_classes=2, pseudo_term=term(loss))
+        probability = torch.randn(3, 2, 8, 8, 8).softmax(1)
+        pseudo = PseudoLabel(probability, torch.full((3, 8, 8, 8), confidence))
+        method.forward(cubes(num_classes=2, pseudo=pseudo), 50)["sam"].backward()
+        return [p.grad for p in method.student.parameters() if p.grad is not None]
+
+    assert all((gradient == 0).all() for gradient in gradients(0.0))
+    assert max(gradient.abs().max() for gradient in gradients(1.0)) > 1e-3
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -2,7 +2,7 @@ import pytest
 
 from samssl_cli.errors import UsageError
 from samssl_cli.recipe import read_recipe
-from samssl_cli.stages.inputs import check_option_tables
+from samssl_cli.stages.inputs import check_dropout, check_option_tables
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,11 @@ def test_options_of_a_method_that_is_not_chosen_change_no_fingerprint():
     assert other.narrowed().options("train_ssl") == ours.narrowed().options("train_ssl")
     chosen = read_recipe("quick", ["train_ssl.method_options.mean-teacher.ema_decay=0.5"])
     assert chosen.narrowed().options("train_ssl") != ours.narrowed().options("train_ssl")
+
+
+def test_a_method_that_compares_dropouts_needs_one():
+    none, some = read_recipe("quick"), read_recipe("quick", ["network.dropout=0.2"])
+    with pytest.raises(UsageError, match=r"regularized-dropout .* --set network.dropout=0.2"):
+        check_dropout(none, "regularized-dropout")
+    check_dropout(some, "regularized-dropout")
+    check_dropout(none, "mean-teacher")
