@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from samssl_cli.methods.cutmix import pasted, random_boxes
 from samssl_cli.methods.method import Batch, Method
-from samssl_cli.methods.ramps import sigmoid_ramp_up
-from samssl_cli.recipe import Fraction, NonNegative, PositiveCount, Section
+from samssl_cli.methods.ramps import RampedWeight
+from samssl_cli.recipe import Fraction, NonNegative, PositiveCount
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class AlternateDiverseTeachers(Method):
     ours.
     """
 
-    class Options(Section):
+    class Options(RampedWeight):
         """Options of `ad-mt`."""
 
         consistency_weight: NonNegative = Field(2.0, description="largest weight of the term")
@@ -128,8 +128,7 @@ class AlternateDiverseTeachers(Method):
 
     def weight_at(self, step: int) -> float:
         """The weight of the consistency term at `step`, counted from 0."""
-        ramp = sigmoid_ramp_up(step, round(self.options.rampup_fraction * self.steps))
-        return float(self.options.consistency_weight * ramp)
+        return float(self.options.weight_at(step, self.steps))
 
     def draw_boxes(self, patches: Tensor) -> tuple[Tensor, Tensor]:
         """A box for each patch (B, C, I, J, K), and the patch that is pasted into it."""

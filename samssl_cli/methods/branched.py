@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from samssl_cli.methods.method import Batch, Method
-from samssl_cli.methods.ramps import sigmoid_ramp_up
+from samssl_cli.methods.ramps import RampedWeight
 from samssl_cli.networks.decoders import halves
-from samssl_cli.recipe import Fraction, NonNegative, Section
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,8 @@ class Branched(Method):
     branches are part of the state; what predicts in the end is the student alone.
     """
 
-    class Options(Section):
+    class Options(RampedWeight):
         """Options of every method with branches."""
-
-        consistency_weight: NonNegative = Field(0.1, description="largest weight of the term")
-        rampup_fraction: Fraction = Field(1.0, description="part of all steps until that weight")
 
     learns_from_unlabeled: ClassVar[bool] = True
 
@@ -99,8 +94,7 @@ class Branched(Method):
 
     def weight_at(self, step: int) -> float:
         """The weight of the consistency term at `step`, counted from 0."""
-        ramp = sigmoid_ramp_up(step, round(self.options.rampup_fraction * self.steps))
-        return float(self.options.consistency_weight * ramp)
+        return float(self.options.weight_at(step, self.steps))
 
 
 def mean(losses: Sequence[Tensor]) -> Tensor:
