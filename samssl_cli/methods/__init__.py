@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from samssl_cli.errors import RecipeError
+from samssl_cli.networks import NETWORKS
 from samssl_cli.registry import Entry, check_name
 
 
@@ -12,6 +14,8 @@ class MethodEntry(Entry):
 
     learns_from_unlabeled: bool
     """Whether unlabeled patches go through the student in every step."""
+    needs_decoder: bool = False
+    """Whether the student has to be a network that can be taken apart."""
     needs_dropout: bool = False
     """Whether it learns nothing from them without `network.dropout`."""
 
@@ -78,6 +82,40 @@ METHODS: dict[str, MethodEntry] = {
         "Zhang et al., MICCAI 2017, doi:10.1007/978-3-319-66179-7_47",
         learns_from_unlabeled=True,
     ),
+    "ad-mt": MethodEntry(
+        "samssl_cli.methods.ad_mt:AlternateDiverseTeachers",
+        "two teachers take turns at following the student, and settle where they differ",
+        "Zhao et al., ECCV 2024, arXiv:2311.17325",
+        learns_from_unlabeled=True,
+    ),
+    "dtc": MethodEntry(
+        "samssl_cli.methods.dtc:DualTaskConsistency",
+        "a second head predicts signed distances, which have to agree with the label map",
+        "Luo et al., AAAI 2021, arXiv:2009.04448",
+        learns_from_unlabeled=True,
+        needs_decoder=True,
+    ),
+    "urpc": MethodEntry(
+        "samssl_cli.methods.urpc:PyramidConsistency",
+        "several scales of the decoder predict, and agree most where they differ least",
+        "Luo et al., MICCAI 2021, arXiv:2012.07042; MedIA 2022",
+        learns_from_unlabeled=True,
+        needs_decoder=True,
+    ),
+    "cct": MethodEntry(
+        "samssl_cli.methods.cct:CrossConsistency",
+        "auxiliary decoders of disturbed features follow the student's prediction",
+        "Ouali et al., CVPR 2020, arXiv:2003.09005",
+        learns_from_unlabeled=True,
+        needs_decoder=True,
+    ),
+    "mc-net": MethodEntry(
+        "samssl_cli.methods.mc_net:MutualConsistency",
+        "decoders that upsample differently learn from each other's sharpened predictions",
+        "Wu et al., MICCAI 2021, arXiv:2103.02911; MC-Net+, MedIA 2022, arXiv:2109.09960",
+        learns_from_unlabeled=True,
+        needs_decoder=True,
+    ),
 }
 
 
@@ -92,3 +130,20 @@ def norm_for(method: str) -> Literal["instance", "batch"]:
     """
     check_name(METHODS, method, kind="method")
     return "batch" if METHODS[method].learns_from_unlabeled else "instance"
+
+
+def check_network(method: str, network: str) -> None:
+    """Check that a method can train a network of the table, before either is built.
+
+    Raises:
+        UsageError: when the tables have no such method or network.
+        RecipeError: when the method needs a decoder and the network has none.
+    """
+    check_name(METHODS, method, kind="method")
+    check_name(NETWORKS, network, kind="network")
+    if METHODS[method].needs_decoder and not NETWORKS[network].has_decoder:
+        able = ", ".join(name for name, entry in NETWORKS.items() if entry.has_decoder)
+        raise RecipeError(
+            f"network.name = {network!r}: method {method} needs a network with an encoder and a "
+            f"decoder; use one of {able}"
+        )

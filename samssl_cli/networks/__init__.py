@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkEntry(Entry):
-    """A row that also says, without importing the part, how often the network halves a patch."""
+    """A row that also says, without importing the part, how the network is built."""
 
     num_levels: int | None = None
-    """None: as many levels as the recipe has channels."""
+    """How often it halves a patch, plus one; None: as many levels as the recipe has channels."""
+    has_decoder: bool = False
+    """Whether it can be taken apart, for methods that need that: `networks.decoders`."""
 
 
 NETWORKS: dict[str, NetworkEntry] = {
@@ -23,18 +25,21 @@ NETWORKS: dict[str, NetworkEntry] = {
         "samssl_cli.networks.unet:unet",
         "residual 3D U-Net, any number of levels",
         "Kerfoot et al., STACOM 2018; MONAI UNet",
+        has_decoder=True,
     ),
     "vnet": NetworkEntry(
         "samssl_cli.networks.vnet:vnet",
         "3D V-Net with five levels, the literature's network on the Left Atrium",
         "Milletari et al., 3DV 2016, arXiv:1606.04797; MONAI VNet blocks",
         num_levels=5,
+        has_decoder=True,
     ),
     "segresnet": NetworkEntry(
         "samssl_cli.networks.segresnet:segresnet",
         "residual-encoder U-Net with four levels, cheap at full resolution",
         "Myronenko, BrainLes 2018, arXiv:1810.11654; MONAI SegResNet",
         num_levels=4,
+        has_decoder=True,
     ),
 }
 

@@ -1,13 +1,32 @@
 """The V-Net, with the number of feature maps and the normalisation left open."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from monai.networks.nets import vnet as blocks
 from torch import Tensor, nn
 
+from samssl_cli.networks.decoders import Decoder
 from samssl_cli.recipe import Network
 
 _ACTIVATION = ("elu", {"inplace": True})
+
+
+class _VNetDecoder(Decoder):
+    """The four upsampling blocks and the head."""
+
+    def __init__(self, ups: nn.ModuleList, head: nn.Module, width: int) -> None:
+        """Take them from a V-Net of this width."""
+        super().__init__(head=head)
+        self.ups = ups
+        self.widths = (16 * width, 16 * width, 8 * width, 4 * width, 2 * width)
+
+    def features(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """The bottleneck and each upsampling, up to full resolution."""
+        found = [levels[-1]]
+        for up, skip in zip(self.ups, reversed(levels[:-1]), strict=True):
+            found.append(up(found[-1], skip))
+        return found
 
 
 class _VNet(nn.Module):
@@ -16,6 +35,7 @@ class _VNet(nn.Module):
     def __init__(self, in_channels: int, num_classes: int, width: int, dropout: float) -> None:
         """Stack five levels; `dropout` acts on the two coarsest, and on their skip connections."""
         super().__init__()
+        self.width = width
         up = (dropout, dropout)
         self.stem = blocks.InputTransition(3, 1, width, _ACTIVATION)
         self.mix = nn.Conv3d(in_channels, 1, 1) if in_channels > 1 else nn.Identity()
@@ -41,13 +61,18 @@ class _VNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, in_channels, I, J, K) to logits (B, num_classes, I, J, K)."""
+        return cast(Tensor, self.decoder()(self.encode(image)))
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """Give the features of every level, from full resolution on, bottleneck last."""
         levels = [self.stem(self.mix(image))]
         for down in self.down:
             levels.append(down(levels[-1]))
-        features = levels.pop()
-        for up in self.up:
-            features = up(features, levels.pop())
-        return cast(Tensor, self.head(features))
+        return levels
+
+    def decoder(self) -> Decoder:
+        """A view of the upsampling half."""
+        return _VNetDecoder(self.up, self.head, self.width)
 
 
 def vnet(options: Network, *, in_channels: int, num_classes: int) -> nn.Module:

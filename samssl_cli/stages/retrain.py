@@ -8,11 +8,9 @@ from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.labels import PseudoLabels
 from samssl_cli.artifacts.lineage import merged
 from samssl_cli.artifacts.manifest import Plan
-from samssl_cli.methods import norm_for
-from samssl_cli.networks import NETWORKS
+from samssl_cli.methods import check_network, norm_for
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, Retrain
-from samssl_cli.registry import check_name
 from samssl_cli.stages.inputs import check_dropout, check_made_from, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
 
@@ -52,7 +50,7 @@ def retrain(
         Interrupted: after a signal; the same call resumes.
     """
     check_option_tables(recipe)
-    check_name(NETWORKS, recipe.network.name, kind="network")
+    check_network(recipe.retrain.method, recipe.network.name)
     cases, pseudo = Cases(cases_path), PseudoLabels(pseudo_path)
     init = None if init_path is None else Checkpoint(init_path)
     norm = norm_for(recipe.retrain.method) if init is None else init.norm

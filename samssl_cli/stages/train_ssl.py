@@ -4,11 +4,9 @@ from pathlib import Path
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.manifest import Plan
-from samssl_cli.methods import norm_for
-from samssl_cli.networks import NETWORKS
+from samssl_cli.methods import check_network, norm_for
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
-from samssl_cli.registry import check_name
 from samssl_cli.stages.inputs import check_dropout, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
 
@@ -32,8 +30,8 @@ def train_ssl(
     """
     check_option_tables(recipe)
     recipe = recipe.narrowed().with_norm(norm_for(recipe.train_ssl.method))
+    check_network(recipe.train_ssl.method, recipe.network.name)
     check_dropout(recipe, recipe.train_ssl.method)
-    check_name(NETWORKS, recipe.network.name, kind="network")
     cases = Cases(cases_path)
     plan = Plan(
         kind="checkpoint",

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from samssl_cli.methods.method import Batch, PseudoLabel
+from samssl_cli.networks import build_network
+from samssl_cli.recipe import Network
 
 
 @pytest.fixture(autouse=True)
@@ -64,5 +66,36 @@ def make_batch() -> Callable[..., Batch]:
         labeled = torch.zeros(1, unlabeled.shape[1], 1, 1, 2)
         label = torch.ones(1, 1, 1, 2, dtype=torch.int64)
         return Batch(labeled, label, unlabeled, unlabeled if plain is None else plain, pseudo)
+
+    return make
+
+
+@pytest.fixture
+def make_unet() -> Callable[..., nn.Module]:
+    """A tiny network that can be taken apart, of three levels: patches are multiples of 4."""
+
+    def make(*, num_classes: int = 3, seed: int = 0) -> nn.Module:
+        torch.manual_seed(seed)
+        small = Network(channels=(2, 3, 4), norm="batch")
+        return build_network(small, in_channels=1, num_classes=num_classes)
+
+    return make
+
+
+@pytest.fixture
+def make_patches() -> Callable[..., Batch]:
+    """One labeled patch (8, 4, 4) of classes 0 and 1 alone, of three, and `num` unlabeled ones."""
+
+    def make(num: int = 2, *, has_pseudo: bool = False) -> Batch:
+        draw = torch.Generator().manual_seed(0)
+        label = torch.zeros(1, 8, 4, 4, dtype=torch.int64)
+        label[:, 2:6, 1:3, 1:3] = 1
+        image = torch.randn(1, 1, 8, 4, 4, generator=draw) + label[:, None]
+        unlabeled = torch.randn(num, 1, 8, 4, 4, generator=draw)
+        pseudo = None
+        if has_pseudo:
+            probability = torch.randn(num, 3, 8, 4, 4, generator=draw).softmax(dim=1)
+            pseudo = PseudoLabel(probability, torch.full((num, 8, 4, 4), 0.5))
+        return Batch(image, label, unlabeled, unlabeled - 0.1, pseudo)
 
     return make

@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from samssl_cli.errors import RecipeError
-from samssl_cli.methods import METHODS, norm_for
+from samssl_cli.methods import METHODS, check_network, norm_for
 from samssl_cli.methods.method import Batch, Method, PseudoLabel, PseudoLabelTerm
 from samssl_cli.methods.supervised import Supervised
-from samssl_cli.networks import build_network
+from samssl_cli.networks import NETWORKS, NetworkEntry, build_network
 from samssl_cli.recipe import Network, read_recipe
 from samssl_cli.registry import load
 
+PLAIN = [name for name in METHODS if not METHODS[name].needs_decoder]  # else test_branched.py
 SUPERVISED = log(4 / 3) + 1 / 7  # dice_ce of (1/4, 3/4) where the label is 1: test_losses.py
 
 
@@ -122,7 +123,7 @@ def test_the_pseudo_label_term_is_silent_where_the_answer_was_rejected(
     assert (image.grad[..., 1] == 0).all()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_every_method_works_without_unlabeled_patches(name, quarter, make_batch):
     method = load(METHODS, name, kind="method")(quarter, {}, steps=100)
 
@@ -150,7 +151,7 @@ def test_unknown_options_are_refused(name, quarter):
         part(quarter, {"colour": "red"}, steps=1)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_every_method_gives_finite_scalars_and_predicts_with_one_of_its_networks(
     name, image_as_logits, make_batch
 ):
@@ -223,3 +224,11 @@ def test_auto_norm_goes_with_what_a_method_learns_from():
     assert recipe.with_norm("batch").network.norm == "batch"
     decided = read_recipe("quick", ["network.norm=instance"])
     assert decided.with_norm("batch").network.norm == "instance"
+
+
+def test_a_method_that_needs_a_decoder_refuses_a_network_without_one(monkeypatch):
+    monkeypatch.setitem(NETWORKS, "flat", NetworkEntry("a:b", "no halves", "none"))
+    check_network("supervised", "flat")
+    check_network("dtc", "segresnet")
+    with pytest.raises(RecipeError, match=r"'flat': method dtc.*one of unet, vnet, segresnet"):
+        check_network("dtc", "flat")

@@ -13,8 +13,9 @@ from samssl_cli.errors import TrainingError
 from samssl_cli.methods import METHODS
 from samssl_cli.methods.method import Batch, Method, PseudoLabelTerm
 from samssl_cli.methods.supervised import Supervised
+from samssl_cli.networks import build_network
 from samssl_cli.progress import Silent
-from samssl_cli.recipe import Augmentation, Training
+from samssl_cli.recipe import Augmentation, Network, Training
 from samssl_cli.registry import load
 from samssl_cli.training.batches import PatchStreams
 from samssl_cli.training.loop import Hooks, fit
@@ -28,6 +29,15 @@ def network(seed: int = 0) -> nn.Module:
         nn.Conv3d(1, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU(), nn.Dropout(0.2),
         nn.Conv3d(4, 2, 1),
     )  # fmt: skip
+
+
+def student(method: str, seed: int = 0) -> nn.Module:
+    """A network that the method can train."""
+    if not METHODS[method].needs_decoder:
+        return network(seed)
+    torch.manual_seed(seed)
+    small = Network(channels=(2, 2, 2), norm="batch", dropout=0.2)
+    return build_network(small, in_channels=1, num_classes=2)
 
 
 def options(**changes) -> Training:
@@ -108,11 +118,11 @@ def test_an_interrupted_and_resumed_run_equals_an_undisturbed_one(
     # Patches, dropout and noise are drawn anew from seed and step; everything else is in the state.
     training = options(optimizer=optimizer)
     part, streams = load(METHODS, name, kind="method"), make_streams(training)
-    whole = Run().fit(part(network(), {}, steps=6), streams, training)
+    whole = Run().fit(part(student(name), {}, steps=6), streams, training)
 
     first = Run()
-    stopped = first.fit(part(network(), {}, steps=6), streams, training, stop_after=stop_after)
-    other = part(network(seed=9), {}, steps=6)  # its weights have to come from the snapshot
+    stopped = first.fit(part(student(name), {}, steps=6), streams, training, stop_after=stop_after)
+    other = part(student(name, seed=9), {}, steps=6)  # its weights have to come from the snapshot
     resumed = Run().fit(other, make_streams(training), training, resume=stopped)
 
     assert stopped.step == stop_after
@@ -126,7 +136,7 @@ def test_a_resumed_run_with_pseudo_labels_equals_an_undisturbed_one(name, make_s
     part = load(METHODS, name, kind="method")
 
     def method(seed: int) -> Method:
-        return part(network(seed), {}, steps=6, pseudo_term=TERM)
+        return part(student(name, seed), {}, steps=6, pseudo_term=TERM)
 
     streams = make_streams(training, has_pseudo=True)
     whole = Run().fit(method(0), streams, training)
