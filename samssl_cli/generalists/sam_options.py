@@ -31,7 +31,7 @@ class SamOptions(Section):
     axis: AxesName = Field(
         "k",
         description="slices are cut across this axis; auto: the one with fewest slices; all: "
-        "across each of the three, averaging the answers' probabilities",
+        "across each of the three, averaging the probabilities of those that looked",
     )
     max_anisotropy: float = Field(
         3.0,
