@@ -44,6 +44,11 @@ class GeneralistWeights:
         adapted: Mapping[str, Any] | None = self.about.get("adapted")
         return adapted
 
+    @property
+    def is_adapted(self) -> bool:
+        """Whether they learned from labeled cases; not when adapting left them as they were."""
+        return self.adapted is not None and self.adapted["steps"] > 0
+
     def tensors(self) -> Tensors:
         """The weights by name, as they are stored."""
         return unpack_tensors(self._packed())

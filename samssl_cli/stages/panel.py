@@ -50,8 +50,8 @@ class Panelist:
 
     @property
     def is_adapted(self) -> bool:
-        """Whether its weights learned from labeled cases, on which a gate is calibrated too."""
-        return self.which.own is not None and self.which.own.adapted is not None
+        """Whether its weights learned from labeled cases."""
+        return self.which.own is not None and self.which.own.is_adapted
 
 
 Panel = tuple[Panelist, ...]
