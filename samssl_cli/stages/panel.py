@@ -159,7 +159,9 @@ def load_panel(
     panel: Panel, device: str, embeddings: "EmbeddingCache | None"
 ) -> "Sequence[Generalist]":
     """Build all of them with their weights, on a device."""
-    return [
-        load_generalist(one.which, device, digest=one.digest, embeddings=embeddings)
-        for one in panel
-    ]
+    return [load_panelist(one, device, embeddings) for one in panel]
+
+
+def load_panelist(one: Panelist, device: str, embeddings: "EmbeddingCache | None") -> "Generalist":
+    """Build one of them with its weights, on a device."""
+    return load_generalist(one.which, device, digest=one.digest, embeddings=embeddings)
