@@ -36,8 +36,9 @@ class ByHalves:
         first, second = (
             one.segment(seen, prompts) for one, seen in zip(self._both, embedding, strict=True)
         )
+        mean_iou = (first.predicted_iou + second.predicted_iou) / 2
         is_firsts = self._half.mask(first.logits.shape[1:])
         return Proposal(
             logits=np.where(is_firsts, first.logits, second.logits),
-            predicted_iou=(first.predicted_iou + second.predicted_iou) / 2,
+            predicted_iou=mean_iou.astype(np.float32),
         )
