@@ -75,7 +75,7 @@ class Features:
         sizes = [side * side * width for side, width in self._shapes()]
         if kept is None or kept.size != sum(sizes):
             return None
-        parts = torch.from_numpy(kept).to(self._model.device).split(sizes)
+        parts = torch.split(torch.from_numpy(kept).to(self._model.device), sizes)
         return [
             part.view(side * side, 1, width)
             for part, (side, width) in zip(parts, self._shapes(), strict=True)

@@ -296,6 +296,22 @@ def test_labels_made_with_it_name_it(loop, adapted, tmp_path):
     assert record["adapted"]["num_labeled"] == 1
 
 
+def test_a_gate_asks_about_the_labeled_case_by_halves(loop, adapted, tmp_path):
+    chosen = [f"sam_label.generalist={adapted}", "sam_label.gate=calibrated"]
+    of = loop.beside()
+    path = sam_label(
+        loop.path("cases"),
+        loop.path("prompts"),
+        tmp_path / "p.zarr",
+        weights=None,
+        device="cpu",
+        **{**of._common(False), "recipe": read_recipe(str(loop.recipe_path), chosen)},
+    )
+
+    assert read_manifest(path, "labels").about["gate"]["out_of_fold"] == ["scout"]
+    assert "scout was adapted to the labeled cases" in "".join(of.notes)
+
+
 def test_it_may_begin_with_what_pretrain_scout_wrote(loop, weights, tmp_path, monkeypatch):
     monkeypatch.setattr(adapting.Exam, "dice", lambda exam, _: np.full(2, 0.4, np.float32))
     plan = Plan("generalist", "pretrain-scout", {}, seed=0, inputs={})
