@@ -3,11 +3,14 @@
     generalist.zarr/weights     tensors in the safetensors format, as one array of bytes
     generalist.zarr/curves      one (steps,) array per loss term
     generalist.zarr/fold.N      of an adaptation: what was measured on the labels left out in turn
+    generalist.zarr/weights.N   of an adaptation with steps: weights that did not see those labels
 
 `about` names the row of the GENERALISTS table that can use them.
 """
 
+import copy
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,21 @@ from numpy.typing import NDArray
 from samssl_cli.artifacts.checkpoint import Tensors, pack_tensors, unpack_tensors
 from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.store import SealedStore
+from samssl_cli.volumes.half import Half
+
+_ALL = "weights"
+_OF_FOLD = "weights."
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What the weights of a fold did not learn from."""
+
+    member: str
+    """Where these weights are."""
+    cases: tuple[str, ...]
+    half: Half | None
+    """The part of the only case; None: the cases are left out whole."""
 
 
 class GeneralistWeights:
@@ -34,7 +52,8 @@ class GeneralistWeights:
         """Of that row: those it was adapted with."""
         self.base_sha256: str | None = self.about.get("base_needed")
         """Of the weights file that these are changes to; None: they are all there is."""
-        self.content = self._store.manifest.members["weights"]
+        self._member = _ALL
+        self.content = self._store.manifest.members[_ALL]
         """A digest of the weights themselves: the plan that a fingerprint stands for may give
         others on another device."""
 
@@ -43,6 +62,26 @@ class GeneralistWeights:
         """What lineage says of an adaptation; None for weights that were only pre-trained."""
         adapted: Mapping[str, Any] | None = self.about.get("adapted")
         return adapted
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether they learned from labeled cases; not when adapting left them as they were."""
+        return self.adapted is not None and self.adapted["steps"] > 0
+
+    def folds(self) -> tuple[LeftOut, ...]:
+        """What the weights of each fold did not learn from; none where none are kept."""
+        return tuple(
+            _left_out(name, self._store.attributes(name))
+            for name in self._store.names
+            if name.startswith(_OF_FOLD)
+        )
+
+    def of_fold(self, fold: LeftOut) -> "GeneralistWeights":
+        """The same generalist with the weights of one of its folds."""
+        other = copy.copy(self)
+        other._member = fold.member
+        other.content = self._store.manifest.members[fold.member]
+        return other
 
     def tensors(self) -> Tensors:
         """The weights by name, as they are stored."""
@@ -63,7 +102,7 @@ class GeneralistWeights:
         return self._store.member("curves").arrays
 
     def _packed(self) -> NDArray[np.uint8]:
-        packed: NDArray[np.uint8] = self._store.member("weights").arrays["tensors"]
+        packed: NDArray[np.uint8] = self._store.member(self._member).arrays["tensors"]
         return packed
 
 
@@ -71,10 +110,30 @@ def write_generalist(
     store: Store, tensors: Tensors, curves: Mapping[str, NDArray[np.float32]]
 ) -> None:
     """Write the weights of a generalist, and the curves of the training behind them."""
-    store.write("weights", {"tensors": pack_tensors(tensors)}, {"num_tensors": len(tensors)})
+    store.write(_ALL, {"tensors": pack_tensors(tensors)}, {"num_tensors": len(tensors)})
     store.write("curves", dict(curves), {})
 
 
 def fold_member(number: int) -> str:
     """The name under which a store keeps what was measured on a fold, counted from 0."""
     return f"fold.{number}"
+
+
+def write_fold_weights(
+    store: Store, number: int, tensors: Tensors, *, cases: tuple[str, ...], half: Half | None
+) -> None:
+    """Write the weights of a training that left these cases, or this half of one, out."""
+    left_out = {"cases": cases, "half": None if half is None else asdict(half)}
+    attributes = {"num_tensors": len(tensors), "left_out": left_out}
+    store.write(fold_weights_member(number), {"tensors": pack_tensors(tensors)}, attributes)
+
+
+def fold_weights_member(number: int) -> str:
+    """The name under which a store keeps the weights of a fold, counted from 0."""
+    return f"{_OF_FOLD}{number}"
+
+
+def _left_out(member: str, attributes: Mapping[str, Any]) -> LeftOut:
+    said = attributes["left_out"]
+    half = None if said["half"] is None else Half(**said["half"])
+    return LeftOut(member, tuple(said["cases"]), half)

@@ -139,19 +139,20 @@ class SegmentAnything:
     def segment(self, embedding: SeenImage, prompts: Sequence[Prompt]) -> Proposal:
         """Answer S prompts about one object.
 
-        Slices of which a prompt does not speak are `OUTSIDE_LOGIT`. The predicted IoU of a prompt
-        is the mean over its slices, weighted by the area of the answer there; it is NaN when no
-        slice was visited.
+        Voxels on no slice of which a prompt speaks are `OUTSIDE_LOGIT`. The predicted IoU of a
+        prompt is the mean over its slices, weighted by the area of the answer there; it is NaN when
+        no slice was visited.
         """
-        views = embedding.views(prompts)
         answered = [
             view.answer([self._slice_prompts(prompt, view.cut) for prompt in prompts])
-            for view in views
+            for view in embedding.views(prompts)
         ]
-        logits = [logits for logits, _ in answered]
-        by_prompt = zip(*(ratings for _, ratings in answered), strict=True)
+        logits = [one.logits for one in answered]
+        by_prompt = zip(*(one.ratings for one in answered), strict=True)
         return Proposal(
-            logits=logits[0] if len(logits) == 1 else mean_answer(logits),
+            logits=logits[0]
+            if len(logits) == 1
+            else mean_answer(logits, [one.looked for one in answered]),
             predicted_iou=np.array(
                 [mean_rating([*chain(*ratings)]) for ratings in by_prompt], np.float32
             ),

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists.checkpoint_file import PUBLISHED_SAM2, WeightsFacts
+from samssl_cli.generalists.embedding_cache import EmbeddingCache
 from samssl_cli.generalists.sam2_key_slices import key_slices
 from samssl_cli.generalists.sam2_video import (
     OUTSIDE_LOGIT,
@@ -20,6 +21,7 @@ from samssl_cli.generalists.sam2_video import (
     open_theatre,
 )
 from samssl_cli.generalists.sam2_weights import VariantName, identify_sam2, load_sam2
+from samssl_cli.generalists.sam_embedding import Memory
 from samssl_cli.generalists.sam_prompts import SlicePrompt, slice_prompts
 from samssl_cli.generalists.sam_slices import AxisName, Slicing, slicing, windowed
 from samssl_cli.generalists.types import Proposal
@@ -95,6 +97,7 @@ class Sam2:
         """Take a loaded `transformers.Sam2VideoModel`; `build` loads one."""
         self.options = options
         self._model = model
+        self._memory: Memory | None = None
 
     @classmethod
     def build(cls, options: Mapping[str, Any], *, checkpoint: Path | None, device: str) -> "Sam2":
@@ -120,6 +123,16 @@ class Sam2:
         """
         return identify_sam2(path)
 
+    def remember_in(self, cache: EmbeddingCache, *, weights_sha256: str, device: str) -> None:
+        """Look features up in a cache from now on, and keep there what has to be encoded.
+
+        Args:
+            cache: of any generalist and any weights.
+            weights_sha256: of the weights that were loaded.
+            device: kind and name of what they run on.
+        """
+        self._memory = Memory(cache, weights_sha256, device)
+
     def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> FilmedImage:
         """Prepare the slices of an image (C, I, J, K); they are encoded when they are visited.
 
@@ -135,7 +148,8 @@ class Sam2:
         ]
         pictures = np.stack(channels, axis=-1)
         kept = self.options.kept_slices
-        return FilmedImage(cut, open_theatre(self._model, pictures, kept_slices=kept))
+        theatre = open_theatre(self._model, pictures, kept_slices=kept, memory=self._memory)
+        return FilmedImage(cut, theatre)
 
     def segment(self, embedding: FilmedImage, prompts: Sequence[Prompt]) -> Proposal:
         """Answer S prompts about one object.

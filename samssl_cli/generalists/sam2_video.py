@@ -15,6 +15,8 @@ from scipy.special import expit, logit
 from torch import Tensor
 from torch.nn import functional
 
+from samssl_cli.generalists.sam2_features import Features, side_of
+from samssl_cli.generalists.sam_embedding import Memory
 from samssl_cli.generalists.sam_prompts import SlicePrompt
 
 OUTSIDE_LOGIT = -20.0
@@ -54,37 +56,6 @@ class Film(Mapping[int, Tensor]):
         return iter(range(len(self)))
 
 
-class Features:
-    """What the model made of the frames so far; it stands where a session has its cache.
-
-    Features depend on the frame alone, so all passes share them. The table of positions, five times
-    as large, depends on nothing but its size, and is kept once.
-    """
-
-    def __init__(self, kept_slices: int) -> None:
-        """Keep the features of so many frames; of more, those go that were made first."""
-        self._kept_slices = kept_slices
-        self._features: dict[int, Any] = {}
-        self._positions: Any = None
-
-    def __len__(self) -> int:
-        return len(self._features)
-
-    def cache_vision_features(self, frame_idx: int, features: Mapping[str, Any]) -> None:
-        """Keep what the image encoder made of a frame (as a session calls it)."""
-        if len(self._features) >= self._kept_slices:
-            del self._features[next(iter(self._features))]
-        self._features[frame_idx] = features["vision_feats"]
-        if self._positions is None:
-            self._positions = features["vision_pos_embeds"]
-
-    def get_vision_features(self, frame_idx: int) -> dict[str, Any] | None:
-        """What was kept of a frame, if it was (as a session calls it)."""
-        if frame_idx not in self._features:
-            return None
-        return {"vision_feats": self._features[frame_idx], "vision_pos_embeds": self._positions}
-
-
 @dataclass(frozen=True)
 class Theatre:
     """A model, a film, and what the model made of it so far."""
@@ -96,23 +67,21 @@ class Theatre:
     features: Features
 
 
-def open_theatre(model: Any, pictures: NDArray[np.uint8], *, kept_slices: int) -> Theatre:
+def open_theatre(
+    model: Any, pictures: NDArray[np.uint8], *, kept_slices: int, memory: Memory | None = None
+) -> Theatre:
     """Prepare the pictures (N, H, W, 1 or 3) of a volume; nothing is encoded yet.
 
     Args:
         model: a `Sam2VideoModel`.
         pictures: in the order in which they are followed.
-        kept_slices: of how many frames features are kept.
+        kept_slices: of how many frames features are kept in memory.
+        memory: where features are looked up and kept on disk.
     """
     _, height, width, _ = pictures.shape
     film = Film(pictures, side_of(model))
-    return Theatre(model, film, (height, width), Features(kept_slices))
-
-
-def side_of(model: Any) -> int:
-    """Pixels of the square that a model sees."""
-    size = model.config.image_size
-    return int(size if isinstance(size, int) else size[0])
+    features = Features(model, film, pictures, kept_slices=kept_slices, memory=memory)
+    return Theatre(model, film, (height, width), features)
 
 
 def follow(

@@ -4,7 +4,7 @@ A scan has three kinds of slices. Where voxels are near to cubes each kind is a 
 and an object that is vague in one is often plain in another.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -51,23 +51,33 @@ def pixel_aspect(cut: Slicing, spacing_mm: Spacing) -> float:
     return max(round(spacing_mm[second] / spacing_mm[first], 3), 0.001)
 
 
-def mean_answer(answers: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+def mean_answer(
+    answers: Sequence[NDArray[np.float32]], looked: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.float32]:
     """Average the answers of several axes, voxel by voxel; logits in, logits out.
 
-    logit(mean p) = log(sum p) - log(sum (1 - p)), which loses no digits at either end
+    logit(mean p) = log(sum p) - log(sum (1 - p)) over the axes that looked at the voxel, which
+    loses no digits at either end. An axis that was not asked about a voxel's slice says nothing of
+    it. Where none looked, all say the same, and that is the answer.
 
-    Probabilities are averaged, not logits, as over prompt sets (`fuse`), so that the mean over both
-    is the mean of all answers. A logit has no bounds and its size differs from slice to slice; and
-    where an axis was not asked the logit is -20, which in a mean of logits would be a veto. As a
-    probability it is one vote for outside: beyond the slices of one axis the other two have to be
-    sure, and where a single axis was asked the answer is outside.
+    Probabilities are averaged, not logits, as over prompt sets (`fuse`). A logit has no bounds and
+    its size differs from slice to slice, so the surest slice would decide.
 
     Args:
-        answers: logits of any shape, the same for all; at least one.
+        answers: one of each axis, logits of the same shape; at least one.
+        looked: for each, true where the axis was asked; of a shape that broadcasts to its answer's.
     """
-    first, *others = (np.clip(answer, -_LARGEST_LOGIT, _LARGEST_LOGIT) for answer in answers)
-    inside, outside = expit(first), expit(-first)
-    for logits in others:
-        inside += expit(logits)
-        outside += expit(-logits)
-    return np.asarray(np.log(inside) - np.log(outside), np.float32)
+    first = answers[0]
+    inside, outside = np.zeros_like(first), np.zeros_like(first)
+    for answer, here in zip(answers, looked, strict=True):
+        logits = np.clip(answer, -_LARGEST_LOGIT, _LARGEST_LOGIT)
+        inside += np.where(here, expit(logits), np.float32(0))
+        outside += np.where(here, expit(-logits), np.float32(0))
+    fused = first.copy()
+    np.subtract(
+        np.log(inside, where=inside > 0, out=np.zeros_like(first)),
+        np.log(outside, where=outside > 0, out=np.zeros_like(first)),
+        where=inside + outside > 0,
+        out=fused,
+    )
+    return fused

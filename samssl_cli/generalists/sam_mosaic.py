@@ -67,7 +67,10 @@ class Mosaic:
         return index // self.side**2
 
     def place(self, said: SlicePrompt) -> SlicePrompt:
-        """Move what is said about a slice into its tile; `index` is then that of the picture."""
+        """Move what is said about a slice into its tile; `index` is then that of the picture.
+
+        What is `seen` stays as large as the slice, with the tile's `corner`.
+        """
         top, left = self._corner(said.index)
         box = said.box
         return replace(
@@ -76,7 +79,7 @@ class Mosaic:
             points=said.points + np.array([left, top]),
             box=box and (box[0] + left, box[1] + top, box[2] + left, box[3] + top),
             mask=self._placed(said.mask, top, left),
-            seen=self._placed(said.seen, top, left),
+            corner=(top, left),
         )
 
     def cut_out(self, picture: Picture, index: int) -> Picture:

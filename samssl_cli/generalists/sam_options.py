@@ -31,7 +31,7 @@ class SamOptions(Section):
     axis: AxesName = Field(
         "k",
         description="slices are cut across this axis; auto: the one with fewest slices; all: "
-        "across each of the three, averaging the answers' probabilities",
+        "across each of the three, averaging the probabilities of those that looked",
     )
     max_anisotropy: float = Field(
         3.0,
@@ -50,7 +50,7 @@ class SamOptions(Section):
     window: WindowName = Field(
         "percentiles",
         description="which intensities are black and white: percentiles of all voxels, of the "
-        "tissue (all but the lowest value), of what is around the object, or fixed numbers",
+        "tissue (all but air, where there is much), of what is around the object, or fixed numbers",
     )
     window_percentiles: tuple[float, float] = Field(
         (0.5, 99.5), description="intensities shown as black and as white, unless they are fixed"

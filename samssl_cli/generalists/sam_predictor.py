@@ -182,7 +182,7 @@ class SlicePredictor:
         """Which of the masks (B, M, s, s) is kept for each prompt (B,)."""
         if multimask == "agreement":
             drawn = self._framing.out_of_square(low_res, size)
-            return most_alike(drawn, quality, [prompt.seen for prompt in prompts])
+            return most_alike(drawn, quality, prompts)
         return best_rated(quality)
 
     def _turns(self, prompt: SlicePrompt) -> Sequence[int]:

@@ -26,7 +26,9 @@ class SlicePrompt:
     mask: NDArray[np.bool_] | None = None
     """(H, W) what is passed on."""
     seen: NDArray[np.bool_] | None = None
-    """(H, W) the object as the specialist sees it here, passed on or not."""
+    """(H, W) the object as the specialist sees it on this slice, passed on or not."""
+    corner: tuple[int, int] = (0, 0)
+    """First row and column of the slice in the picture that is asked about."""
 
     @property
     def structure(self) -> tuple[int, bool, bool]:

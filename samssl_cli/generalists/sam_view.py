@@ -29,6 +29,18 @@ _PIXELS_AT_ONCE = 2**25  # each takes 16 bytes on the way, with three masks 36
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What SAM said to S prompts along one axis."""
+
+    logits: NDArray[np.float32]
+    """(S, I, J, K), `OUTSIDE_LOGIT` on slices of which a prompt does not speak."""
+    looked: NDArray[np.bool_]
+    """True on the slices of which it speaks: (S, I, J, K) with sides of 1 but across the axis."""
+    ratings: Sequence[Sequence[Rating]]
+    """For each prompt, those of these slices."""
+
+
+@dataclass(frozen=True)
 class View:
     """A volume as SAM sees it along one axis."""
 
@@ -37,15 +49,8 @@ class View:
     pictures: Pictures
     predictor: SlicePredictor
 
-    def answer(
-        self, said: Sequence[Sequence[SlicePrompt]]
-    ) -> tuple[NDArray[np.float32], list[list[Rating]]]:
-        """Answer S prompts, each given as what it says of the slices.
-
-        Returns:
-            Logits (S, I, J, K), `OUTSIDE_LOGIT` on slices of which a prompt does not speak, and for
-            each prompt the ratings on the others.
-        """
+    def answer(self, said: Sequence[Sequence[SlicePrompt]]) -> Answered:
+        """Answer S prompts, each given as what it says of the slices."""
         answers = np.full((len(said), *self.cut.shape), OUTSIDE_LOGIT, np.float32)
         slices = [self.cut.pictures(answer) for answer in answers]  # views
         ratings: list[list[Rating]] = [[] for _ in said]
@@ -56,7 +61,15 @@ class View:
                 for (member, index), tile, rating in self._tiles(asked, feature):
                     slices[member][index] = tile
                     ratings[member].append((rating, float((tile > 0).sum())))
-        return answers, ratings
+        return Answered(answers, self._looked(said), ratings)
+
+    def _looked(self, said: Sequence[Sequence[SlicePrompt]]) -> NDArray[np.bool_]:
+        """As in `Answered`."""
+        looked = np.zeros((len(said), self.cut.num_slices), bool)
+        for member, prompts in enumerate(said):
+            looked[member, [prompt.index for prompt in prompts]] = True
+        others = tuple(1 + axis for axis in range(3) if axis != self.cut.axis)
+        return np.expand_dims(looked, others)
 
     def counts(self, lesson: VolumeLesson, index: int) -> bool:
         """Whether an answer about this slice would be held to the truth anywhere."""

@@ -21,6 +21,10 @@ Ends = tuple[float, float]
 Region = tuple[slice, slice, slice]
 
 _MIN_MARGIN_VOXELS = 8  # around one click there would be nothing else
+_ROBUST_RANGE = (0.5, 99.5)  # percentiles; what lies beyond has no say in what is air
+_BINS = 50  # of that range
+_LEAST_AIR = 0.1  # share of the voxels in one bin; the fullest of a normal distribution has 0.04
+_MOST_BELOW_AIR = 0.05  # share of the voxels; what resampling leaves below air is less
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Window:
 
         Source: "tissue" is what MedSAM does with everything but CT, where air is 0 (Ma et al., Nat.
         Commun. 2024, data preprocessing).
+        Differs: air is found, see `highest_air`, because after preprocessing it is not 0.
         """
         if self.fixed is not None:
             return self.fixed
@@ -47,9 +52,28 @@ class Window:
         if self.kind == "around":
             return volume[surroundings(prompts, volume.shape)]
         if self.kind == "tissue":
-            tissue = volume[volume > volume.min()]
+            tissue = volume[volume > highest_air(volume)]
             return tissue if tissue.size else volume
         return volume
+
+
+def highest_air(volume: NDArray[np.float32]) -> float:
+    """The intensity up to which the voxels of (I, J, K) are air.
+
+    Air is the lowest intensity that many voxels have: a bin of a histogram with a tenth of them,
+    and few below. It ends one bin above the median of that one, because cubic resampling leaves
+    ripples around the body, below air and above. Without such a bin the lowest value alone is air.
+    """
+    low, high = np.percentile(volume, _ROBUST_RANGE)
+    if not high > low:
+        return float(volume.min())
+    counts, edges = np.histogram(volume, _BINS, (low, high))
+    is_full = counts > _LEAST_AIR * volume.size
+    first = int(np.argmax(is_full))
+    if not is_full.any() or (volume < edges[first]).mean() > _MOST_BELOW_AIR:
+        return float(volume.min())
+    within = volume[(volume >= edges[first]) & (volume <= edges[first + 1])]
+    return float(np.median(within) + edges[1] - edges[0])
 
 
 def surroundings(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> Region:

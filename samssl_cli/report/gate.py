@@ -1,6 +1,6 @@
 """What a calibrated gate found on the labeled cases, in a sentence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -21,17 +21,23 @@ def gate_in_words(gate: Mapping[str, Any]) -> str:
         )
     return (
         f"The gate let {gate['num_accepted']} of {gate['num_objects']} objects pass; Dice on the "
-        f"labeled cases, out of fold: {found}.{_flattery(gate['adapted'])}"
+        f"labeled cases, out of fold: {found}.{_adapted(gate)}"
     )
 
 
-def _flattery(adapted: Sequence[str]) -> str:
-    if not adapted:
-        return ""
-    return (
-        f" {' and '.join(adapted)} was adapted on these very cases and looks better there than it "
-        "is."
-    )
+def _adapted(gate: Mapping[str, Any]) -> str:
+    """How those were asked that had learned from the labeled cases, now and in older labels."""
+    if asked := gate.get("out_of_fold"):
+        return (
+            f" {' and '.join(asked)} was adapted to these cases, and asked about each with weights "
+            "that left it out."
+        )
+    if flattered := gate.get("adapted"):
+        return (
+            f" {' and '.join(flattered)} was adapted on these very cases and looks better there "
+            "than it is."
+        )
+    return ""
 
 
 def _percent(share: float) -> str:

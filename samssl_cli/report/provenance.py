@@ -83,7 +83,7 @@ def _generalists(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if one["weights_sha256"]:
             yield f"weights of {one['name']} (sha256)", one["weights_sha256"]
         if "adapted" in one:
-            yield f"{one['name']} was adapted", _adapted(one["adapted"])
+            yield _adapted(one["name"], one["adapted"])
     yield "data set looked up as", about["known_as"]
     for one in about["exposure"]:
         yield f"{one['generalist']} and this data set", one["sentence"]
@@ -102,10 +102,13 @@ def _behind(about: Mapping[str, Any]) -> list[dict[str, Any]]:
     return merged(about["generalists"], _asked_beside(about))
 
 
-def _adapted(adapted: Mapping[str, Any]) -> str:
+def _adapted(name: str, adapted: Mapping[str, Any]) -> tuple[str, str]:
     number = adapted["num_labeled"]
     cases = "1 labeled case" if number == 1 else f"{number} labeled cases"
-    return f"to {cases} of {adapted['dataset']}, {adapted['steps']} steps (0: no gain was measured)"
+    if not adapted["steps"]:
+        told = f"no gain was measured on {cases} of {adapted['dataset']}"
+        return f"{name} was left as it was", told
+    return f"{name} was adapted", f"to {cases} of {adapted['dataset']}, {adapted['steps']} steps"
 
 
 def _scoring(scores: Scores) -> Iterator[tuple[str, str]]:
@@ -174,8 +177,8 @@ def _warnings(scores: Scores) -> Iterator[Notice]:
 
 def _adapted_elsewhere(about: Mapping[str, Any]) -> Iterator[Notice]:
     for one in _behind(about):
-        made_from = one.get("adapted", {}).get("cases_fingerprint")
-        if made_from not in (None, about["fingerprints"]["cases"]):
+        adapted = one.get("adapted", {"steps": 0})
+        if adapted["steps"] and adapted["cases_fingerprint"] != about["fingerprints"]["cases"]:
             yield Notice(
                 "warning",
                 f"{one['name']} was adapted to labels of other cases or another split than these: "

@@ -55,6 +55,7 @@ def adapt(
             **recipe.options("adapt", "augmentation"),
             "generalist": which.name,
             "options": recipe.sam_label.chosen_options,
+            "keeps": ["weights", "weights of each fold"],
         },
         seed=seed,
         inputs={"cases": cases.fingerprint, **digest},

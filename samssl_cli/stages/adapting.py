@@ -9,18 +9,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Snapshot, load_progress, save_progress
-from samssl_cli.artifacts.generalist import fold_member, write_generalist
-from samssl_cli.artifacts.members import read_member, write_member
+from samssl_cli.artifacts.generalist import (
+    fold_member,
+    fold_weights_member,
+    write_fold_weights,
+    write_generalist,
+)
+from samssl_cli.artifacts.members import read_member
 from samssl_cli.errors import DataError, Interrupted, UsageError
 from samssl_cli.generalists.lesson import Trainable
 from samssl_cli.recipe import Recipe
 from samssl_cli.stages.adaptation_facts import BEFORE, Measured, about, all_checks, chosen, told
 from samssl_cli.stages.asking import load_generalist
+from samssl_cli.stages.checks import Checks, read_weights
 from samssl_cli.stages.device import describe_hardware, pick_device
 from samssl_cli.stages.run import Work
 from samssl_cli.stages.which_generalist import Which
@@ -55,6 +60,8 @@ def adapt_and_seal(
     choice = chosen(course.recipe.adapt, measured)
     work.progress.note(told(choice, measured))
     if choice.steps:
+        for number, fold in enumerate(folds):
+            course.keep(number, fold, choice.steps)
         final = course.train(objects, "final", choice.steps, title="all labels")
         weights, curves = final.modules["average"], final.curves
     else:
@@ -103,7 +110,7 @@ class Course:
     def _measure(self, number: int, fold: Fold) -> None:
         options, folder = self.recipe.adapt, f"fold-{number}"
         exam = Exam(fold, prompts_per_case=options.prompts_per_case, seed=self.seed)
-        checks = _Checks(self.work.draft.scratch() / folder, exam, self.generalist)
+        checks = Checks(self._checks_of(number), exam, self.generalist)
         self.parts.load_state_dict(self.before)
         checks.take(BEFORE)
         title = f"fold {number + 1}"
@@ -121,6 +128,26 @@ class Course:
         )
         shutil.rmtree(self.work.draft.scratch() / folder)
 
+    def keep(self, number: int, fold: Fold, steps: int) -> None:
+        """Keep the weights of a fold after so many steps, unless that was done.
+
+        Their training ended later. Where what it left is gone, as when a damaged artifact is
+        repaired, these steps are taken again.
+        """
+        root = self.work.draft.root
+        if root.has(fold_weights_member(number)):
+            return
+        self.work.stop.raise_if_set()
+        weights = read_weights(self._checks_of(number), steps)
+        if weights is None:
+            title, folder = f"fold {number + 1} again", f"fold-{number}-again"
+            final = self.train(fold.training, folder, steps, title=title)
+            weights = final.modules["average"]
+        write_fold_weights(root, number, weights, cases=fold.cases, half=fold.half)
+
+    def _checks_of(self, number: int) -> Path:
+        return self.work.draft.scratch() / f"fold-{number}-checks"
+
     def train(
         self,
         objects: Sequence[LabeledObject],
@@ -128,7 +155,7 @@ class Course:
         steps: int,
         *,
         title: str,
-        checks: "_Checks | None" = None,
+        checks: Checks | None = None,
     ) -> Snapshot:
         """Train the parts as they were before on some objects, for that many of all steps.
 
@@ -141,8 +168,9 @@ class Course:
 
         def on_step(step: int, losses: Mapping[str, float]) -> None:
             if checks is not None and step in options.checks:
+                average = to_arrays(learner.modules()["average"].state_dict())
                 with learner.averaged():
-                    checks.take(step)
+                    checks.take(step, average)
 
         final = fit(
             learner,
@@ -177,26 +205,6 @@ class Course:
         if self.channel is None or self.generalist.learns_from == "volumes":
             return one
         return replace(one, image=one.image[self.channel : self.channel + 1])
-
-
-class _Checks:
-    """Answers to the questions of a fold, kept beside the state of its training."""
-
-    def __init__(self, folder: Path, exam: Exam, generalist: Trainable[Any]) -> None:
-        self._folder, self._exam, self._generalist = folder, exam, generalist
-
-    def take(self, step: int) -> None:
-        """Ask, and keep the Dice of each answer; a repetition gives the same."""
-        if not self._path(step).exists():
-            arrays = {"dice": self._exam.dice(self._generalist)}
-            write_member(self._path(step), arrays, {}, staging=self._folder / "staging")
-
-    def read(self, step: int) -> NDArray[np.float32]:
-        """(questions,) Dice after so many steps."""
-        return read_member(self._path(step)).arrays["dice"]
-
-    def _path(self, step: int) -> Path:
-        return self._folder / f"check-{step:08d}"
 
 
 def _course(

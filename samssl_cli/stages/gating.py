@@ -28,6 +28,7 @@ from samssl_cli.prompts.components import find_objects
 from samssl_cli.recipe import Gate as Options
 from samssl_cli.recipe import Prompt, Recipe
 from samssl_cli.stages.asking import embed_once, hear, place_prompts, seed_of_case
+from samssl_cli.stages.out_of_fold import OutOfFold
 from samssl_cli.stages.run import Work
 from samssl_cli.volumes.voxels import likeliest
 
@@ -46,8 +47,7 @@ def label_gated(
     work: Work,
     cases: Cases,
     prompts: PromptSet,
-    generalists: Sequence[Generalist],
-    names: Sequence[str],
+    asked: OutOfFold,
     recipe: Recipe,
 ) -> dict[str, Any]:
     """Write the pseudo-label of every prompted case; give what is to be told of the gate.
@@ -63,18 +63,20 @@ def label_gated(
         )
     answers, simulated = _store(work, "answers"), _store(work, "simulated")
     for name in work.each_pending(answers, prompts.names, "asking"):
-        _write(answers, name, _heard(cases, prompts, name, generalists), len(generalists))
+        views = _heard(cases, prompts, name, asked.generalists)
+        _write(answers, name, views, len(asked.names))
     seen = [_seen(view) for name in prompts.names for view in _read(answers, name)]
     soft = [one.softness for one in seen]
-    for name in work.each_pending(simulated, cases.labeled, "calibrating"):
+    for name in work.each_pending(simulated, asked.in_order(cases.labeled), "calibrating"):
+        generalists = asked.about(name)
         views = _simulated(cases, name, generalists, prompts.options, recipe.gate, soft)
-        _write(simulated, name, views, len(generalists))
+        _write(simulated, name, views, len(asked.names))
     found = calibrate(
         cases.labeled,
         lambda name: _read(simulated, name),
         [one.agreement for one in seen],
         recipe.gate,
-        generalists=names,
+        generalists=asked.names,
     )
     work.progress.note(in_words(found))
     for name in work.each_pending(work.draft.root, prompts.names, "labelling"):

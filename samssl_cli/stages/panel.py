@@ -50,8 +50,8 @@ class Panelist:
 
     @property
     def is_adapted(self) -> bool:
-        """Whether its weights learned from labeled cases, on which a gate is calibrated too."""
-        return self.which.own is not None and self.which.own.adapted is not None
+        """Whether its weights learned from labeled cases."""
+        return self.which.own is not None and self.which.own.is_adapted
 
 
 Panel = tuple[Panelist, ...]
@@ -159,7 +159,9 @@ def load_panel(
     panel: Panel, device: str, embeddings: "EmbeddingCache | None"
 ) -> "Sequence[Generalist]":
     """Build all of them with their weights, on a device."""
-    return [
-        load_generalist(one.which, device, digest=one.digest, embeddings=embeddings)
-        for one in panel
-    ]
+    return [load_panelist(one, device, embeddings) for one in panel]
+
+
+def load_panelist(one: Panelist, device: str, embeddings: "EmbeddingCache | None") -> "Generalist":
+    """Build one of them with its weights, on a device."""
+    return load_generalist(one.which, device, digest=one.digest, embeddings=embeddings)

@@ -1,6 +1,7 @@
 """`samssl sam-label`: the generalist answers the prompts, and the answers become pseudo-labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ from samssl_cli.stages.asking import answer_record, ask, embed_once
 from samssl_cli.stages.inputs import check_made_from, check_option_tables
 from samssl_cli.stages.panel import (
     Panel,
+    Panelist,
     Weights,
     choose_panel,
     load_panel,
+    load_panelist,
     panel_inputs,
     which_generalists,
     with_rows,
@@ -68,7 +71,11 @@ def sam_label(
 
     def work(work: Work) -> None:
         generalists = load_panel(panel, device, embeddings)
-        told = _label(work, cases, prompts, generalists, panel, recipe)
+        if is_calibrated:
+            load = partial(load_panelist, device=device, embeddings=embeddings)
+            told = _label_gated(work, cases, prompts, panel, generalists, load, recipe)
+        else:
+            told = _label(work, cases, prompts, generalists, recipe)
         totals = _totals(work, prompts)
         progress.note(
             f"accepted the answers for {totals['num_accepted']} of {totals['num_objects']} objects"
@@ -87,28 +94,38 @@ def _label(
     cases: Cases,
     prompts: PromptSet,
     generalists: "Sequence[Generalist]",
-    panel: Panel,
     recipe: Recipe,
 ) -> dict[str, Any]:
-    """Write all pseudo-labels; give what is to be told of a gate that was calibrated."""
-    if recipe.sam_label.gate == "calibrated":
-        from samssl_cli.stages.gating import label_gated
-
-        names = [one.name for one in panel]
-        adapted = [one.name for one in panel if one.is_adapted]
-        if adapted:
-            work.progress.note(
-                f"{' and '.join(adapted)} was adapted on the labeled cases, on which the gate is "
-                "calibrated: it looks better there than it is"
-            )
-        told = label_gated(work, cases, prompts, generalists, names, recipe)
-        return {**told, "adapted": adapted}
+    """Write all pseudo-labels; there is nothing to be told of a gate that was not calibrated."""
     store = work.draft.root
     for name in work.each_pending(store, prompts.names, "labelling"):
         case = cases.read_unlabeled(name)
         pseudo = _label_case(case, prompts, generalists, recipe.sam_label)
         write_pseudo_label(store, name, pseudo)
     return {}
+
+
+def _label_gated(
+    work: Work,
+    cases: Cases,
+    prompts: PromptSet,
+    panel: Panel,
+    generalists: "Sequence[Generalist]",
+    load: "Callable[[Panelist], Generalist]",
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Write all pseudo-labels; give what is to be told of the calibrated gate."""
+    from samssl_cli.stages.gating import label_gated
+    from samssl_cli.stages.out_of_fold import OutOfFold
+
+    asked = OutOfFold(panel, generalists, cases, load)
+    if asked.adapted:
+        work.progress.note(
+            f"{' and '.join(asked.adapted)} was adapted to the labeled cases: to calibrate the "
+            "gate, each is asked about with weights that left it out"
+        )
+    told = label_gated(work, cases, prompts, asked, recipe)
+    return {**told, "out_of_fold": asked.adapted}
 
 
 def _label_case(

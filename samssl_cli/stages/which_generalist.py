@@ -127,8 +127,10 @@ def digest_of(which: Which) -> dict[str, str]:
 
 def note_other_labels(which: Which, cases: Cases, progress: Progress) -> None:
     """Tell a person when a generalist was adapted to labels of another set of cases."""
-    adapted = which.own.adapted if which.own is not None else None
-    if adapted is not None and adapted["cases_fingerprint"] != cases.fingerprint:
+    if which.own is None or not which.own.is_adapted:
+        return
+    assert which.own.adapted is not None
+    if which.own.adapted["cases_fingerprint"] != cases.fingerprint:
         progress.note(
             f"{which.name} was adapted to labels of other cases or another split than "
             f"{cases.path}: make sure that none of them is tested here"

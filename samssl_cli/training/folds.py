@@ -5,11 +5,15 @@ Only labeled cases are ever here: the number of steps is chosen by cross-validat
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.training.labeled_objects import LabeledObject
+from samssl_cli.volumes.half import Half
+
+_SIDES: tuple[Literal["high"], Literal["low"]] = ("high", "low")
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,18 @@ class Fold:
     training: tuple[LabeledObject, ...]
     asked: tuple[LabeledObject, ...]
     """Asked about, and never learned from where they are scored."""
+    half: Half | None = None
+    """The part of the only case that is left out; None: whole cases are."""
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """The cases that are left out, or of which a half is."""
+        return tuple(dict.fromkeys(one.case for one in self.asked))
 
     @property
     def units(self) -> tuple[str, ...]:
         """What is left out, as units that count as one each: cases, or a half of the only one."""
-        is_half = self.asked[0].counted is not None
-        return (self.left_out,) if is_half else tuple(dict.fromkeys(o.case for o in self.asked))
+        return self.cases if self.half is None else (self.left_out,)
 
 
 def make_folds(objects: Sequence[LabeledObject], number: int) -> tuple[Fold, ...]:
@@ -60,15 +70,15 @@ def _halves(objects: Sequence[LabeledObject]) -> tuple[Fold, ...]:
     """
     labeled = np.any([one.mask for one in objects], axis=0)
     axis, plane = _cut(labeled, np.array(objects[0].spacing_mm))
-    low = np.zeros_like(labeled)
-    low[(slice(None),) * axis + (slice(plane),)] = True
     folds = []
-    for side, half in (("high", ~low), ("low", low)):
-        training = tuple(o.within(~half) for o in objects if (o.mask & ~half).any())
-        asked = tuple(o.within(half) for o in objects if (o.mask & half).any())
+    for side in _SIDES:
+        half = Half(axis, plane, side)
+        out = half.mask(labeled.shape)
+        training = tuple(o.within(~out) for o in objects if (o.mask & ~out).any())
+        asked = tuple(o.within(out) for o in objects if (o.mask & out).any())
         if training and asked:
             name = f"{objects[0].case}: {side} half of {'ijk'[axis]}, from voxel {plane}"
-            folds.append(Fold(name, training, asked))
+            folds.append(Fold(name, training, asked, half))
     return tuple(folds)
 
 

@@ -29,13 +29,14 @@ def num_encoded(monkeypatch):
 def label(loop, tiny_sam, tmp_path):
     """Label the cases with the tiny SAM, into `tmp_path/NAME.zarr`."""
 
-    def run(name, *, embeddings=None, of=loop, weights=tiny_sam):
-        recipe = read_recipe(str(loop.recipe_path), ["sam_label.generalist=sam"])
+    def run(name, *overrides, embeddings=None, of=loop, weights=tiny_sam):
+        chosen = ["sam_label.generalist=sam", *overrides]
+        recipe = read_recipe(str(loop.recipe_path), chosen)
         return sam_label(
             of.path("cases"),
             of.path("prompts"),
             tmp_path / f"{name}.zarr",
-            weights=weights,
+            weights=weights if weights is None else {"sam": weights},
             device="cpu",
             embeddings=embeddings,
             **{**of._common(force=False), "recipe": recipe},
@@ -44,11 +45,87 @@ def label(loop, tiny_sam, tmp_path):
     return run
 
 
-def test_another_strategy_encodes_nothing_and_labels_as_without(
-    loop, label, num_encoded, hashes, tmp_path
+SAM = "sam_label.options.sam"
+WAYS = {
+    "all axes": (f"{SAM}.axis=all",),
+    "mosaics": (f"{SAM}.mosaic=2",),
+    "one mosaic along all axes": (f"{SAM}.mosaic=fit", f"{SAM}.axis=all"),
+    "in groups": (f"{SAM}.encode_batch=5",),
+    "tissue": (f"{SAM}.window=tissue",),
+    "clicks one by one": (f"{SAM}.clicks=one-by-one", f"{SAM}.multimask=agreement"),
+    "several generalists": ('sam_label.generalist=["region-growing","sam"]',),
+}
+AROUND = {"around the object": (f"{SAM}.window=around",)}
+FAST = ("mosaics", "several generalists")
+KILLED = [
+    pytest.param(way, id=name, marks=() if name in FAST else pytest.mark.slow)
+    for name, way in (WAYS | AROUND).items()
+]
+
+
+@pytest.fixture(scope="module")
+def boxes(loop, tmp_path_factory):
+    """The same cases with prompts of another strategy."""
+    out = tmp_path_factory.mktemp("boxes")
+    other = loop.linked(out, "cases", "specialist", overrides=('prompt.strategies=["box"]',))
+    other.prompt()
+    return other
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_however_sam_is_shown_a_volume_another_strategy_encodes_nothing(
+    label, boxes, num_encoded, tmp_path, way
 ):
-    boxes = loop.linked(tmp_path, "cases", "specialist", overrides=('prompt.strategies=["box"]',))
-    boxes.prompt()
+    first, second = (EmbeddingCache(tmp_path / "embeddings", max_gb=1) for _ in range(2))
+    label("boxes", *way, embeddings=first, of=boxes)
+    in_first = num_encoded()
+    label("all", *way, embeddings=second)
+
+    assert num_encoded() == in_first == first.num_computed > 0
+    assert (second.num_computed, second.num_found > 0) == (0, True)
+
+
+@pytest.mark.parametrize("way", KILLED)
+def test_however_sam_is_shown_a_volume_a_killed_run_encodes_what_is_missing(
+    label, num_encoded, hashes, tmp_path, monkeypatch, way
+):
+    folder = tmp_path / "embeddings"
+    whole = label("whole", *way)
+    in_all, before = num_encoded(), ImageEncoderViT.forward
+
+    def dying(encoder, pixels):
+        if num_encoded() > 1.5 * in_all:
+            raise KeyboardInterrupt
+        return before(encoder, pixels)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ImageEncoderViT, "forward", dying)
+        with pytest.raises(KeyboardInterrupt):
+            label("killed", *way, embeddings=EmbeddingCache(folder, max_gb=1))
+    kept = num_encoded() - in_all
+    resumed = EmbeddingCache(folder, max_gb=1)
+    label("killed", *way, embeddings=resumed)
+
+    assert 0 < kept < in_all
+    assert num_encoded() - in_all - kept == resumed.num_computed == in_all - kept
+    assert hashes(tmp_path / "killed.zarr") == hashes(whole)
+
+
+def test_with_a_window_around_the_object_the_same_prompts_encode_nothing(
+    label, num_encoded, tmp_path
+):
+    first, second = (EmbeddingCache(tmp_path / "embeddings", max_gb=1) for _ in range(2))
+    label("first", *AROUND["around the object"], embeddings=first)
+    in_first = num_encoded()
+    label("second", *AROUND["around the object"], embeddings=second)
+
+    assert num_encoded() == in_first > 0
+    assert second.num_computed == 0
+
+
+def test_another_strategy_encodes_nothing_and_labels_as_without(
+    loop, label, boxes, num_encoded, hashes, tmp_path
+):
     folder = tmp_path / "embeddings"
 
     first = EmbeddingCache(folder, max_gb=1)

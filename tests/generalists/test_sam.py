@@ -222,16 +222,34 @@ def _answered(sam, image, spacing_mm=SPACING_MM, **options):
     return generalist.segment(generalist.embed(image, spacing_mm), TOLD)
 
 
-def test_all_axes_are_asked_and_their_probabilities_averaged(sam, image):
+def test_all_axes_are_asked_and_the_probabilities_of_those_that_looked_averaged(sam, image):
     each = [_answered(sam, image, axis=axis) for axis in "ijk"]
 
     fused = _answered(sam, image, axis="all")
 
-    mean = np.mean([expit(one.logits) for one in each], axis=0)
+    logits = np.stack([one.logits for one in each])
+    looked = logits != OUTSIDE_LOGIT
+    mean = (expit(logits) * looked).sum(axis=0) / looked.sum(axis=0).clip(min=1)
     np.testing.assert_allclose(expit(fused.logits), mean, atol=1e-6)
+    assert 0 < looked.any(axis=0).mean() < 1
+    assert (fused.logits[~looked.any(axis=0)] == OUTSIDE_LOGIT).all()
     rated = np.array([one.predicted_iou for one in each])
     assert (fused.predicted_iou >= rated.min(axis=0)).all()
     assert (fused.predicted_iou <= rated.max(axis=0)).all()
+
+
+def test_with_a_click_alone_each_axis_keeps_its_slice(sam, image):
+    click = [Prompt(Points(np.array([[8, 7, 2]]), np.array([True])))]
+
+    def clicked(axis):
+        generalist = _sam(sam, axis=axis)
+        return generalist.segment(generalist.embed(image, SPACING_MM), click).logits[0]
+
+    fused = clicked("all")
+
+    beside = np.arange(14) != 7  # on slice k = 2, off those that the other axes were asked about
+    for i in (0, 7, 9, 19):
+        np.testing.assert_allclose(fused[i, beside, 2], clicked("k")[i, beside, 2], atol=1e-6)
 
 
 def test_of_thick_slices_only_the_sharp_ones_are_asked(sam, image):

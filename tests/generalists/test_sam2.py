@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from samssl_cli.errors import RecipeError, UsageError
 from samssl_cli.generalists.sam2 import Sam2
-from samssl_cli.generalists.sam2_video import OUTSIDE_LOGIT, Features, Film, joined
+from samssl_cli.generalists.sam2_video import OUTSIDE_LOGIT, Film, joined
 from samssl_cli.prompts.types import Box, Points, Prompt
 
 SPACING_MM = (1.0, 1.0, 1.0)
@@ -210,19 +210,6 @@ def test_sets_do_not_touch_each_other_and_features_are_computed_once(sam2, image
         np.testing.assert_array_equal(answer, _answer(sam2, image, prompt, kept_slices=1))
     assert (together.logits[3] == OUTSIDE_LOGIT).all()
     assert np.isnan(together.predicted_iou).all()
-
-
-def test_features_beyond_the_limit_go_and_positions_are_kept_once():
-    features = Features(2)
-    for frame in range(3):
-        made = {"vision_feats": [f"features {frame}"], "vision_pos_embeds": [object()]}
-        features.cache_vision_features(frame, made)
-
-    assert len(features) == 2
-    assert features.get_vision_features(0) is None
-    one, other = (features.get_vision_features(frame) for frame in (1, 2))
-    assert (one["vision_feats"], other["vision_feats"]) == (["features 1"], ["features 2"])
-    assert one["vision_pos_embeds"] is other["vision_pos_embeds"]
 
 
 def test_three_channels_are_shown_as_rgb_and_a_chosen_one_in_grey(sam2, image):

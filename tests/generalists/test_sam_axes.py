@@ -48,30 +48,49 @@ def test_pixels_that_are_square_but_for_rounding_are_square():
     assert pixel_aspect(Slicing(2, SHAPE), (0.625, 0.62500006, 1)) == 1
 
 
+ALL = np.ones(1, bool)
+
+
 def test_probabilities_are_averaged_and_given_back_as_logits():
     answers = [np.array([logit(p)], np.float32) for p in (0.5, 0.9, 0.1)]
 
-    assert expit(mean_answer(answers)) == pytest.approx(0.5)
-    assert expit(mean_answer(answers[:2])) == pytest.approx(0.7)
+    assert expit(mean_answer(answers, [ALL] * 3)) == pytest.approx(0.5)
+    assert expit(mean_answer(answers[:2], [ALL] * 2)) == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize("value", [-50, -20, 0, 20, 50])
 def test_axes_of_one_mind_are_not_rounded_away(value):
     said = np.full(2, value, np.float32)
 
-    np.testing.assert_allclose(mean_answer([said, said, said]), said, rtol=1e-6)
-    assert mean_answer([said]).dtype == np.float32
+    np.testing.assert_allclose(mean_answer([said, said, said], [ALL] * 3), said, rtol=1e-6)
+    assert mean_answer([said], [ALL]).dtype == np.float32
 
 
-def test_an_axis_that_was_not_asked_is_one_vote_for_outside():
-    not_asked, sure, unsure = (np.float32([logit]) for logit in (OUTSIDE_LOGIT, 3, 1))
+def test_an_axis_that_did_not_look_has_no_vote():
+    not_asked, sure, unsure = (np.float32([logit]) for logit in (OUTSIDE_LOGIT, 3, -1))
 
-    assert mean_answer([not_asked, sure, sure]) > 0  # (0 + 0.95 + 0.95) / 3
-    assert mean_answer([not_asked, unsure, unsure]) < 0  # (0 + 0.73 + 0.73) / 3
-    assert mean_answer([not_asked, not_asked, sure]) < 0
+    assert mean_answer([not_asked, sure, sure], [~ALL, ALL, ALL]) == pytest.approx(3)
+    assert mean_answer([not_asked, not_asked, unsure], [~ALL, ~ALL, ALL]) == pytest.approx(-1)
+    assert mean_answer([not_asked, sure], [ALL, ALL]) < 0  # looked, and saw nothing: 0.95 / 2
+
+
+def test_where_no_axis_looked_it_is_outside():
+    not_asked = np.full(1, OUTSIDE_LOGIT, np.float32)
+
+    assert mean_answer([not_asked, not_asked], [~ALL, ~ALL]) == OUTSIDE_LOGIT
+
+
+def test_where_an_axis_looked_is_told_by_slices():
+    first = np.full((1, 2, 3, 1), 4, np.float32)
+    second = np.full((1, 2, 3, 1), -4, np.float32)
+    of_i, of_j = np.array([True, False]), np.array([True, True, False])
+
+    found = mean_answer([first, second], [of_i[None, :, None, None], of_j[None, None, :, None]])
+
+    assert found[0, ..., 0].round(3).tolist() == [[0, 0, 4], [-4, -4, 4]]  # 4: the first's own
 
 
 def test_the_largest_logits_stay_finite():
     huge = np.float32([1e4, -1e4])
 
-    assert np.isfinite(mean_answer([huge, huge])).all()
+    assert np.isfinite(mean_answer([huge, huge], [ALL, ALL])).all()

@@ -42,7 +42,8 @@ def test_what_is_said_moves_into_its_tile():
     assert placed.points.tolist() == [[10, 3]]
     assert placed.box == (9, 2, 11, 3)
     assert placed.mask.nonzero() == (3, 10)
-    assert placed.seen.nonzero() == (3, 10)
+    assert placed.seen is mask
+    assert placed.corner == (2, 8)
     assert placed.is_positive.tolist() == [True]
 
 

@@ -12,11 +12,12 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.draft import open_draft
 from samssl_cli.artifacts.generalist import GeneralistWeights, write_generalist
 from samssl_cli.artifacts.manifest import Plan, read_manifest
+from samssl_cli.artifacts.store import find_all_damage
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists import scout_network
 from samssl_cli.generalists.scout_network import ScoutNetwork
 from samssl_cli.recipe import read_recipe
-from samssl_cli.stages import adapting
+from samssl_cli.stages import adapting, checks
 from samssl_cli.stages.adapt import adapt
 from samssl_cli.stages.sam_label import sam_label
 from samssl_cli.training import lessons
@@ -152,14 +153,26 @@ def adapted(loop, weights, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("function", "call"),
-    [("save_progress", 2), ("write_member", 3), ("save_progress", 5), ("save_progress", 8)],
-    ids=["in a fold", "before a check is kept", "in the next fold", "in the last training"],
+    ("module", "function", "call"),
+    [
+        (adapting, "save_progress", 2),
+        (checks, "write_member", 3),
+        (adapting, "save_progress", 5),
+        (adapting, "write_fold_weights", 2),
+        (adapting, "save_progress", 8),
+    ],
+    ids=[
+        "in a fold",
+        "before a check is kept",
+        "in the next fold",
+        "before a fold's weights are kept",
+        "in the last training",
+    ],
 )
 def test_killed_and_resumed_equals_undisturbed(
-    loop, adapted, weights, tmp_path, hashes, helps, monkeypatch, function, call
+    loop, adapted, weights, tmp_path, hashes, helps, monkeypatch, module, function, call
 ):
-    original, calls = getattr(adapting, function), []
+    original, calls = getattr(module, function), []
 
     def dying(*arguments, **named):
         calls.append(1)
@@ -168,15 +181,53 @@ def test_killed_and_resumed_equals_undisturbed(
         return original(*arguments, **named)
 
     output = tmp_path / "g.zarr"
-    monkeypatch.setattr(adapting, function, dying)
+    monkeypatch.setattr(module, function, dying)
     with pytest.raises(Killed):
         run(loop, output, weights, "adapt.checkpoint_every=1")
-    monkeypatch.setattr(adapting, function, original)
+    monkeypatch.setattr(module, function, original)
     resumed, notes = run(loop, output, weights)
 
     assert f"resuming {output}" in notes
     assert hashes(resumed) == hashes(adapted)
     assert not list(tmp_path.glob("*.progress"))
+
+
+def test_of_each_fold_the_weights_are_kept_that_did_not_see_its_labels(adapted, weights):
+    found = GeneralistWeights(adapted)
+    high, low = found.folds()
+
+    assert high.cases == low.cases == ("phantom_000",)
+    assert (high.half.side, low.half.side) == ("high", "low")
+    assert high.half.voxel == low.half.voxel > 0
+    kept = [found.of_fold(fold) for fold in (high, low)]
+    assert len({found.content, *(one.content for one in kept)}) == 3
+    before = load_file(weights)
+    for one in kept:
+        tensors = one.tensors()
+        assert tensors.keys() == before.keys()
+        assert any((tensors[name] != old.numpy()).any() for name, old in before.items())
+
+
+def test_weights_that_were_left_as_they_were_have_no_folds(loop, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(adapting.Exam, "dice", lambda exam, _: np.full(2, 0.4, np.float32))
+
+    path, _ = run(loop, tmp_path / "g.zarr", weights)
+
+    assert not GeneralistWeights(path).is_adapted
+    assert GeneralistWeights(path).folds() == ()
+
+
+def test_lost_weights_of_a_fold_are_trained_again_to_the_same_bytes(
+    loop, adapted, weights, tmp_path, hashes, helps
+):
+    copy = shutil.copytree(adapted, tmp_path / "g.zarr")
+    next((copy / "weights.1" / "tensors").rglob("c/*")).write_bytes(b"lost")
+    assert find_all_damage(copy)
+
+    of = loop.beside(overrides=OVERRIDES)
+    adapt(of.path("cases"), copy, weights=weights, seed=0, device="cpu", **of._common(True))
+
+    assert hashes(copy) == hashes(adapted)
 
 
 def test_run_twice_does_nothing(loop, adapted, weights, hashes):
@@ -243,6 +294,22 @@ def test_labels_made_with_it_name_it(loop, adapted, tmp_path):
     assert record["weights_sha256"] == found.about["adapted"]["from_sha256"]
     assert record["adapted"]["fingerprint"] == found.fingerprint
     assert record["adapted"]["num_labeled"] == 1
+
+
+def test_a_gate_asks_about_the_labeled_case_by_halves(loop, adapted, tmp_path):
+    chosen = [f"sam_label.generalist={adapted}", "sam_label.gate=calibrated"]
+    of = loop.beside()
+    path = sam_label(
+        loop.path("cases"),
+        loop.path("prompts"),
+        tmp_path / "p.zarr",
+        weights=None,
+        device="cpu",
+        **{**of._common(False), "recipe": read_recipe(str(loop.recipe_path), chosen)},
+    )
+
+    assert read_manifest(path, "labels").about["gate"]["out_of_fold"] == ["scout"]
+    assert "scout was adapted to the labeled cases" in "".join(of.notes)
 
 
 def test_it_may_begin_with_what_pretrain_scout_wrote(loop, weights, tmp_path, monkeypatch):

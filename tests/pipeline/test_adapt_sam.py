@@ -90,6 +90,11 @@ def test_changes_alone_are_kept_and_change_the_labels(adapted, name, base, label
     tensors = GeneralistWeights(adapted).tensors()
     assert {key.split(".")[0] for key in tensors} == {"lora", "decoder"}
     assert any(tensors[key].any() for key in tensors if key.endswith("q_b"))
+    found = GeneralistWeights(adapted)
+    for fold in found.folds():
+        kept = found.of_fold(fold).tensors()
+        assert kept.keys() == tensors.keys()
+        assert any((kept[key] != tensors[key]).any() for key in tensors)
 
     pseudo, confidence = label("adapted", adapted, base)
     _, before = label("before", name, base)

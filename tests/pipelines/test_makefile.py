@@ -130,6 +130,33 @@ def test_options_reach_their_stage_alone(pipeline: Pipeline) -> None:
     assert "--device" not in words["preprocess"]
 
 
+def test_several_generalists_are_asked_each_with_its_weights(pipeline: Pipeline) -> None:
+    shown = pipeline.make(
+        "-n", "GENERALIST=region-growing sam scout.zarr", "CHECKPOINT=sam=sam.pth scout=s.pth"
+    ).stdout
+    words = {line.split()[1]: line for line in shown.splitlines() if "samssl " in line}
+    asked = (
+        "--generalist region-growing --generalist sam --generalist scout.zarr "
+        "--checkpoint sam=sam.pth --checkpoint scout=s.pth"
+    )
+    assert asked in words["sam-label"]
+    assert asked in words["evaluate"]
+
+
+def test_changed_weights_of_one_of_several_are_noticed(pipeline: Pipeline, tmp_path: Path) -> None:
+    sam, odd, adapted = tmp_path / "sam.pth", tmp_path / "a=b.pth", tmp_path / "scout.zarr"
+    adapted.mkdir()
+    for path in (sam, odd):
+        path.write_text("")
+    words = (f"GENERALIST=sam sam2 {adapted}", f"CHECKPOINT=sam={sam} sam2={odd}")
+    pipeline.calls(*words)
+    assert pipeline.calls(*words) == []
+    for path in (sam, odd, adapted):
+        os.utime(path, (later := time.time() + 5, later))
+        assert set(pipeline.calls(*words)) == AFTER_SAM_LABEL | SCORED
+        os.utime(path, (1, 1))
+
+
 def test_evaluate_asks_the_generalist_as_the_round_did(pipeline: Pipeline) -> None:
     shown = pipeline.make(
         "-n",

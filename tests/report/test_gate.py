@@ -4,7 +4,7 @@ GATE = {
     "is_calibrated": True,
     "is_open": True,
     "num_labeled": 1,
-    "adapted": [],
+    "out_of_fold": [],
     "num_accepted": 60,
     "num_objects": 67,
     "dice": {"specialist": 0.801, "generalists": {"scout": 0.85, "sam": 0.7}, "gated": 0.88},
@@ -18,7 +18,14 @@ def test_a_gate_that_is_open_says_how_many_passed():
     )
 
 
-def test_one_that_was_adapted_on_the_labeled_cases_is_named():
+def test_one_that_was_asked_out_of_fold_is_named():
+    told = gate_in_words({**GATE, "out_of_fold": ["scout"]})
+    assert told.endswith(
+        "scout was adapted to these cases, and asked about each with weights that left it out."
+    )
+
+
+def test_in_labels_from_before_one_that_was_adapted_on_the_labeled_cases_is_named():
     told = gate_in_words({**GATE, "adapted": ["scout"]})
     assert told.endswith("scout was adapted on these very cases and looks better there than it is.")
 

@@ -99,6 +99,16 @@ def test_an_adapted_generalist_says_what_it_was_adapted_to():
     assert not warns(FakeScores(generalists=[scout]))
 
 
+def test_one_that_was_left_as_it_was_says_so_and_warns_of_nothing():
+    adapted = {"num_labeled": 2, "dataset": "LA", "steps": 0, "cases_fingerprint": "other"}
+    scout = {"name": "scout", "register": "scout", "weights_sha256": "abc", "adapted": adapted}
+
+    told = {fact.name: fact.value for fact in facts(FakeScores(generalists=[scout]))}
+
+    assert told["scout was left as it was"] == "no gain was measured on 2 labeled cases of LA"
+    assert not warns(FakeScores(generalists=[scout]))
+
+
 def warns(scores):
     return any("scout was adapted to labels of other cases" in n.text for n in notices(scores))
 

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.draft import open_draft
+from samssl_cli.artifacts.generalist import write_fold_weights, write_generalist
 from samssl_cli.artifacts.labels import PseudoLabels
 from samssl_cli.artifacts.manifest import Plan, read_manifest
 from samssl_cli.artifacts.prompt_set import PromptSet, write_prompts
@@ -85,13 +86,32 @@ class Inverse(Fake):
         return 1.0 - mask
 
 
+class Memorising(Fake):
+    """What was adapted to some cases: the true objects of these, and noise of all others."""
+
+    learned = ()
+
+    @classmethod
+    def unfilled(cls, options, *, device):
+        return cls.build(options, checkpoint=None, device=device)
+
+    def take_weights(self, tensors, *, path):
+        self.learned = tensors["learned"].tolist()
+
+    def embed(self, image, spacing_mm):
+        return super().embed(image, spacing_mm) if key(image) in self.learned else None
+
+    def answer(self, truth, mask):
+        return (Noisy() if truth is None else Truthful()).answer(truth, mask)
+
+
 def key(image) -> int:
     return zlib.crc32(np.ascontiguousarray(image, np.float32).tobytes())
 
 
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch):
-    for one in (Truthful, Noisy, Inverse):
+    for one in (Truthful, Noisy, Inverse, Memorising):
         row = GeneralistEntry(f"{__name__}:{one.__name__}", "fake", "ours", needs_checkpoint=False)
         monkeypatch.setitem(GENERALISTS, one.__name__.lower(), row)
 
@@ -248,6 +268,38 @@ def test_of_two_generalists_the_good_one_is_followed(two, tmp_path):
     assert total["truthful"] > 5 * total["noisy"]
     names = [record["name"] for record in PseudoLabels(pseudo).generalists]
     assert names == ["noisy", "truthful"]
+
+
+def memorising(made: Made, path: Path, *, with_folds: bool = True) -> Path:
+    """Adapted to the labeled cases, each of which one fold left out."""
+    cases = Cases(made.cases)
+    keys = {name: key(cases.read_labeled(name).image) for name in cases.labeled}
+    with open_draft(path, Plan("generalist", "adapt", {}, 0, {})) as draft:
+        write_generalist(draft.root, {"learned": np.array(list(keys.values()))}, {})
+        for number, out in enumerate(cases.labeled if with_folds else ()):
+            learned = np.array([one for name, one in keys.items() if name != out])
+            write_fold_weights(draft.root, number, {"learned": learned}, cases=(out,), half=None)
+        adapted = {"from_sha256": "x", "cases_fingerprint": cases.fingerprint, "steps": 1}
+        draft.seal({"generalist": "memorising", "adapted": {**adapted, "num_labeled": len(keys)}})
+    return path
+
+
+def test_what_was_learned_by_heart_does_not_open_the_gate(two, tmp_path):
+    generalist = memorising(two, tmp_path / "memorising.zarr")
+    summary = told(two.label(tmp_path / "pseudo.zarr", str(generalist)))
+
+    assert summary["out_of_fold"] == ["memorising"]
+    assert summary["is_open"] is False
+    assert summary["dice"]["generalists"]["memorising"] < 0.5
+
+
+def test_adapted_weights_without_folds_cannot_be_calibrated(two, tmp_path):
+    generalist = memorising(two, tmp_path / "memorising.zarr", with_folds=False)
+
+    with pytest.raises(UsageError, match=r"memorising\.zarr: was adapted .* samssl adapt again"):
+        two.label(tmp_path / "pseudo.zarr", str(generalist))
+    pseudo = tmp_path / "plain.zarr"
+    assert two.label(pseudo, str(generalist), "sam_label.gate=thresholds") == pseudo
 
 
 class StopAfter(Silent):

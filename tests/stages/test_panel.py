@@ -19,7 +19,7 @@ from samssl_cli.stages.panel import (
     with_rows,
 )
 
-ADAPTED = {"from_sha256": "abc", "cases_fingerprint": "def"}
+ADAPTED = {"from_sha256": "abc", "cases_fingerprint": "def", "steps": 3}
 TWO = SamLabel(generalist=("region-growing", "sam"))
 
 
@@ -69,11 +69,16 @@ def test_weights_are_inputs_under_the_names_of_several(tmp_path):
     }
 
 
-@pytest.mark.parametrize("about", [{}, {"adapted": ADAPTED}], ids=["pre-trained", "adapted"])
-def test_weights_that_were_adapted_are_known_as_such(scout, about):
+@pytest.mark.parametrize(
+    ("about", "is_adapted"),
+    [({}, False), ({"adapted": {**ADAPTED, "steps": 0}}, False), ({"adapted": ADAPTED}, True)],
+    ids=["pre-trained", "left as it was", "adapted"],
+)
+def test_weights_that_were_adapted_are_known_as_such(scout, about, is_adapted):
     (one,) = panel_of(found(str(scout(about)), None))
     assert one.name == "scout"
-    assert one.is_adapted is bool(about)
+    assert one.is_adapted is is_adapted
+    assert ("adapted" in one.record) is bool(about)
 
 
 def test_a_row_stands_in_the_recipe_for_a_path(scout):

@@ -3,6 +3,7 @@ import pytest
 
 from samssl_cli.training.folds import choose_steps, make_folds
 from samssl_cli.training.labeled_objects import LabeledObject
+from samssl_cli.volumes.half import Half
 
 IMAGE = np.zeros((1, 6, 20, 6), np.float32)
 
@@ -30,6 +31,8 @@ def test_of_many_cases_several_are_left_out_together():
     folds = make_folds([an_object(name) for name in "abcde"], 2)
 
     assert [fold.units for fold in folds] == [("a", "c", "e"), ("b", "d")]
+    assert [fold.cases for fold in folds] == [("a", "c", "e"), ("b", "d")]
+    assert [fold.half for fold in folds] == [None, None]
 
 
 def test_a_single_case_is_cut_in_the_middle_of_its_longest_axis():
@@ -37,6 +40,8 @@ def test_a_single_case_is_cut_in_the_middle_of_its_longest_axis():
 
     # Labeled from 4 to 13 along j: voxels 4-8 are the low half, 9-13 the high one.
     assert high.left_out == "a: high half of j, from voxel 9"
+    assert high.half == Half(axis=1, voxel=9, side="high")
+    assert high.cases == ("a",)
     asked, trained = high.asked[0].counted, high.training[0].counted
     assert asked[:, 9:].all()
     assert not asked[:, :9].any()
