@@ -2,8 +2,7 @@
 
 from typing import cast
 
-import torch
-from monai.networks.nets.unet import UNet
+from monai.networks.nets.segresnet import SegResNet
 from torch import Tensor, nn
 
 IN_CHANNELS = 6
@@ -11,45 +10,37 @@ IN_CHANNELS = 6
 
 MASK_CHANNEL = 1
 
-_FEATURES = (24, 48, 112, 160)
-_FINEST = 4  # feature maps at full resolution, where they cost most
-_HEAD = 8
+_FINEST = 8  # feature maps at full resolution; each of the three coarser levels doubles them
+_BLOCKS = (1, 2, 4, 8)  # residual blocks of the encoder, most of them where they cost least
 _MASK_LOGIT = 3.0  # of a mask, before the network says anything against it
 
 
 class ScoutNetwork(nn.Module):
-    """MONAI's residual U-Net, whose finest features meet the inputs again in a thin head.
+    """MONAI's SegResNet, which says what is wrong with the mask.
 
-    logits = 3 (2p - 1) + head(inputs, body(inputs)), with p the mask that is asked about, 1/2 where
-    none is: what is learned is what is wrong with the mask.
+    logits = 3 (2p - 1) + network(inputs), with p the mask that is asked about, 1/2 where none is.
+    Its first layer and its last block work at full resolution, where thin walls are seen.
 
     Shapes: (B, 6, I, J, K) float32, sides multiples of 8, to logits (B, 1, I, J, K).
-    Source: the blocks are MONAI's (Kerfoot et al., STACOM 2018); prompts as extra channels follow
-    Sofiiuk et al., arXiv:2102.06583.
+    Source: Myronenko, BrainLes 2018, arXiv:1810.11654, without its variational branch and with
+    instance normalisation; prompts as extra channels follow Sofiiuk et al., arXiv:2102.06583.
     """
 
     def __init__(self) -> None:
         """Build it with random weights."""
         super().__init__()
-        norm = ("instance", {"affine": True})
-        self.body = UNet(
+        self.body = SegResNet(
             spatial_dims=3,
+            init_filters=_FINEST,
             in_channels=IN_CHANNELS,
-            out_channels=_FINEST,
-            channels=_FEATURES,
-            strides=(2, 2, 2),
-            num_res_units=2,
-            norm=norm,
-        )
-        self.head = nn.Sequential(
-            nn.Conv3d(IN_CHANNELS + _FINEST, _HEAD, 3, padding=1),
-            nn.InstanceNorm3d(_HEAD, affine=True),
-            nn.LeakyReLU(0.01),
-            nn.Conv3d(_HEAD, 1, 1),
+            out_channels=1,
+            norm=("instance", {"affine": True}),
+            blocks_down=_BLOCKS,
+            blocks_up=(1,) * (len(_BLOCKS) - 1),
+            upsample_mode="deconv",
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (B, 6, I, J, K) to logits (B, 1, I, J, K)."""
         said = inputs[:, MASK_CHANNEL : MASK_CHANNEL + 1]
-        correction = self.head(torch.cat([inputs, self.body(inputs)], dim=1))
-        return cast(Tensor, _MASK_LOGIT * said + correction)
+        return cast(Tensor, _MASK_LOGIT * said + self.body(inputs))

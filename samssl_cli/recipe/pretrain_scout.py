@@ -9,7 +9,7 @@ from samssl_cli.recipe.section import Fraction, PositiveCount
 class PretrainScout(Optimization):
     """How `scout` learns from procedural scenes."""
 
-    steps: PositiveCount = Field(2700, description="optimisation steps; each draws a new scene")
+    steps: PositiveCount = Field(3600, description="optimisation steps; each draws a new scene")
     batch_size: PositiveCount = Field(4, description="prompts per step")
     average_decay: Fraction = Field(
         0.995, description="of the running mean of the weights, which is what is kept"

@@ -56,10 +56,15 @@ def draw_structures(shape: Shape, rng: np.random.Generator) -> list[Structure]:
 
 
 def visible_depth(structures: Sequence[Structure], index: int) -> Tensor:
-    """How deep a voxel lies in a structure where no later one took its place."""
-    depth = structures[index].depth
-    for later in structures[index + 1 :]:
-        if later.host != index:
+    """How deep a voxel lies in a structure where no later one took its place.
+
+    What lies inside it, or inside of that, belongs to it.
+    """
+    depth, inside = structures[index].depth, {index}
+    for number, later in enumerate(structures[index + 1 :], start=index + 1):
+        if later.host in inside:
+            inside.add(number)
+        else:
             depth = torch.minimum(depth, -later.depth)
             depth = torch.minimum(depth, -later.beyond)
     return depth

@@ -1,7 +1,8 @@
 """What a specialist with too few labels would have said: a probability that is wrong in places.
 
-Missing parts, leaks along what looks alike, shifts, over- and under-size, islands, and patches that
-are right between patches that are wrong. Source: ours.
+Missing parts, leaks along what looks alike, shifts, over- and under-size, islands, ragged borders,
+and patches that are right between patches that are wrong. More is added than is missing, as a
+specialist errs that saw the organ once. Source: ours.
 """
 
 import numpy as np
@@ -19,15 +20,19 @@ from samssl_cli.scenes.fields import (
     warped,
 )
 
+_OFFSET = (0.22, 0.25)  # mean and standard deviation of what is added everywhere
+_LAPSES, _LEAKY = (-2.0, 1.5), 0.65  # dropped or leaked into; how often the latter
+
 
 def draw_mistaken(
     depth: Tensor, image: Tensor, severity: float, rng: np.random.Generator
 ) -> Tensor:
     """Draw a specialist's probability for the object that `depth` describes.
 
-    evidence(x) = depth / half-width, warped, plus offsets over several scales, plus the pull of
-    what resembles the object, less what is dropped, plus what is leaked into; where a smooth field
-    is high it is the truth instead. The probability is its sigmoid, soft or hard.
+    evidence(x) = depth / half-width, warped, plus offsets over several scales down to single
+    voxels, plus the pull of what resembles the object, less what is dropped, plus what is leaked
+    into; where a smooth field is high it is the truth instead. The probability is its sigmoid, soft
+    or hard.
 
     Args:
         depth: (I, J, K) about the distance to the surface in voxels, positive inside, not all < 0.
@@ -44,7 +49,9 @@ def draw_mistaken(
     evidence = _displaced(truth, width, severity, rng)
     for knots, most in ((2, 0.35), (4, 0.45), (7, 0.35), (12, 0.25)):
         evidence = evidence + severity * rng.uniform(0, most) * smooth_field(shape, knots, rng)
-    evidence = evidence + severity * rng.normal(0, 0.2)
+    evidence = evidence + severity * rng.normal(*_OFFSET)
+    if rng.random() < 0.5:
+        evidence = evidence + severity * rng.uniform(0, 0.5) * _ragged(shape, rng)
     if rng.random() < 0.7:
         reach = torch.exp(-((truth / rng.uniform(0.5, 1.5)) ** 2))
         evidence = evidence + severity * rng.uniform(0, 1.2) * reach * _likeness(image, depth, rng)
@@ -74,6 +81,13 @@ def _likeness(image: Tensor, depth: Tensor, rng: np.random.Generator) -> Tensor:
     return 1 - 2 * ((smooth[0, 0] - level).abs() / (tolerance + 1e-3)).clamp(0, 1)
 
 
+def _ragged(shape: Shape, rng: np.random.Generator) -> Tensor:
+    """Noise of single voxels, averaged over their neighbours, of standard deviation about 1."""
+    noise = torch.from_numpy(rng.standard_normal((1, 1, *shape), np.float32))
+    padded = functional.pad(noise, (1,) * 6, mode="replicate")
+    return 27**0.5 * functional.avg_pool3d(padded, 3, 1)[0, 0]
+
+
 def _lapse(truth: Tensor, width: float, rng: np.random.Generator) -> Tensor:
     """A round region near the surface that is dropped or leaked into, or one side cut off."""
     shape: Shape = (truth.shape[0], truth.shape[1], truth.shape[2])
@@ -87,4 +101,4 @@ def _lapse(truth: Tensor, width: float, rng: np.random.Generator) -> Tensor:
         return -2.0 * torch.sigmoid(beyond)
     radius = width * rng.uniform(0.4, 1.6)
     region = torch.sigmoid((radius - lengths(positions - chosen)) * rng.uniform(0.5, 2))
-    return region * float(rng.choice([-2.0, 1.5])) * rng.uniform(0.3, 1)
+    return region * _LAPSES[int(rng.random() < _LEAKY)] * rng.uniform(0.3, 1)

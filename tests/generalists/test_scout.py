@@ -248,10 +248,10 @@ def test_other_weights_take_the_place_of_its_own(scout_weights, noise, l_shape, 
         array.setflags(write=False)  # as they come from an artifact
     scout.take_weights(tensors, path=tmp_path)
     np.testing.assert_array_equal(scout.segment(volume, [Prompt(mask=l_shape)]).logits, before)
-    scout.take_weights({**tensors, "head.3.bias": np.float32([5])}, path=tmp_path)
+    scout.take_weights({**tensors, "body.conv_final.2.conv.bias": np.float32([5])}, path=tmp_path)
     assert (scout.segment(volume, [Prompt(mask=l_shape)]).logits > before).any()
     with pytest.raises(WeightsError, match="not the expected scout"):
-        scout.take_weights({"head.3.bias": np.float32([5])}, path=tmp_path)
+        scout.take_weights({"body.conv_final.2.conv.bias": np.float32([5])}, path=tmp_path)
 
 
 def test_the_shipped_weights_are_taken_when_none_are_named(noise, l_shape):

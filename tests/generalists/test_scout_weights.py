@@ -27,7 +27,7 @@ def test_a_network_maps_six_channels_to_logits(scout_weights):
 
 
 def _without(weights):
-    weights.pop("head.3.bias")
+    weights.pop("body.conv_final.2.conv.bias")
 
 
 def _with_more(weights):
@@ -35,20 +35,20 @@ def _with_more(weights):
 
 
 def _of_another_shape(weights):
-    weights["head.3.bias"] = torch.zeros(2)
+    weights["body.conv_final.2.conv.bias"] = torch.zeros(2)
 
 
 def _not_finite(weights):
-    weights["head.3.bias"] = torch.tensor([float("nan")])
+    weights["body.conv_final.2.conv.bias"] = torch.tensor([float("nan")])
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_without, r"not the expected scout: 1 entry \(head\.3\.bias\) missing"),
+        (_without, r"not the expected scout: 1 entry \(body\.conv_final\.2\.conv\.bias\) missing"),
         (_with_more, r"1 entry \(head\.9\.bias\) unexpected; expected the weights in the package"),
-        (_of_another_shape, r"1 entry \(head\.3\.bias\) of another shape"),
-        (_not_finite, r"1 entry \(head\.3\.bias\) not finite"),
+        (_of_another_shape, r"1 entry \(body\.conv_final\.2\.conv\.bias\) of another shape"),
+        (_not_finite, r"1 entry \(body\.conv_final\.2\.conv\.bias\) not finite"),
     ],
 )
 def test_other_weights_are_refused(change, message, scout_weights, tmp_path):
@@ -63,9 +63,9 @@ def test_other_weights_are_refused(change, message, scout_weights, tmp_path):
 def test_a_file_is_identified_and_verified(scout_weights):
     facts = identify_scout(scout_weights)
     assert facts.model == "scout"
-    assert facts.num_parameters == sum(p.numel() for p in ScoutNetwork().parameters()) == 2_472_854
+    assert facts.num_parameters == sum(p.numel() for p in ScoutNetwork().parameters()) == 2_184_673
     verified = verify_weights(scout_weights)
-    assert (verified["generalist"], verified["num_parameters"]) == ("scout", 2_472_854)
+    assert (verified["generalist"], verified["num_parameters"]) == ("scout", 2_184_673)
 
 
 def test_the_weights_in_the_package_are_sound():
@@ -73,6 +73,6 @@ def test_the_weights_in_the_package_are_sound():
         pytest.skip("the weights are not in the package yet")
     stored = load_file(SHIPPED_WEIGHTS)
     assert {value.dtype for value in stored.values()} == {torch.float16}
-    assert identify_scout(SHIPPED_WEIGHTS).num_parameters == 2_472_854
+    assert identify_scout(SHIPPED_WEIGHTS).num_parameters == 2_184_673
     assert SHIPPED_WEIGHTS.stat().st_size < 6e6
     assert all(np.isfinite(value.numpy()).all() for value in stored.values())

@@ -40,7 +40,8 @@ OVERRIDES = (
 def _small():
     """A thinner network that looks at smaller views."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scout_network, "_FEATURES", (4, 4, 8, 8))
+        patch.setattr(scout_network, "_FINEST", 4)
+        patch.setattr(scout_network, "_BLOCKS", (1, 1, 1, 1))
         patch.setattr(lessons, "SHAPES", ((24, 24, 24),))
         patch.setattr(lessons, "_SCENE_SIZE", (32, 32, 32))
         yield

@@ -29,6 +29,9 @@ def test_what_goes_on_behind_a_cut_takes_its_place_too():
 def test_what_lies_inside_a_host_belongs_to_it():
     first, inner = structure(2, 2, 2), structure(-1, 1, -1, host=0)
     assert seen([first, inner], 0) == [2, 2, 2]
+    innermost = structure(-1, 1, -1, host=1)
+    assert seen([first, inner, innermost], 0) == [2, 2, 2]
+    assert seen([first, inner, innermost], 1) == [-1, 1, -1]
 
 
 @pytest.mark.parametrize("seed", range(4))

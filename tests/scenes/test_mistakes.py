@@ -34,6 +34,16 @@ def test_the_mistakes_grow_with_their_severity(ball, image):
     assert means[-1] < 0.8
 
 
+def test_about_as_much_is_added_as_is_missing_or_more(ball, image):
+    truth = ball > 0
+    drawn = [
+        draw_mistaken(ball, image, 1.0, np.random.default_rng(seed)) > 0.5 for seed in range(60)
+    ]
+    added = sum(int((one & ~truth).sum()) for one in drawn)
+    missing = sum(int((truth & ~one).sum()) for one in drawn)
+    assert 0.8 * missing < added < 4 * missing
+
+
 @pytest.mark.parametrize("severity", [0.0, 1.0, 2.0])
 def test_it_is_a_probability_that_follows_from_its_generator(ball, image, severity):
     drawn = draw_mistaken(ball, image, severity, np.random.default_rng(1))
