@@ -109,7 +109,7 @@ def main() -> None:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(signum, processes.stop)
     compared = run(grid, processes, jobs=arguments.jobs)
-    typed = f"python benchmarks/left_atrium.py {shlex.join(sys.argv[1:])}"
+    typed = ["python", "benchmarks/left_atrium.py", *sys.argv[1:]]
     text = left_atrium_page.page(grid, compared, typed=typed, threads=arguments.threads)
     arguments.page.write_text(text, encoding="utf-8")
     sys.stdout.write(f"{arguments.page}\n")

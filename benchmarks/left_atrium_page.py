@@ -46,7 +46,9 @@ standard deviation of the mean over the seeds. A miss counts with its penalty.
 """
 
 
-def page(grid: Grid, compared: Mapping[tuple[int, str], str], *, typed: str, threads: int) -> str:
+def page(
+    grid: Grid, compared: Mapping[tuple[int, str], str], *, typed: Sequence[str], threads: int
+) -> str:
     """The whole page as Markdown; `compared` is what `samssl compare --json` printed."""
     first = _read(grid, grid.labels[0], grid.methods[0], ALONE)[0]
     about = first["about"]
@@ -56,7 +58,7 @@ def page(grid: Grid, compared: Mapping[tuple[int, str], str], *, typed: str, thr
         seeds=", ".join(map(str, grid.seeds)),
         steps=grid.steps,
         twice=f"{grid.steps} + {grid.steps}",
-        hardware=f"{hardware['name']} ({hardware['device']}), {threads} threads a process",
+        hardware=f"{hardware['name']} ({hardware['device']}), threads in each process: {threads}",
         versions=", ".join(f"{name} {version}" for name, version in about["versions"].items()),
         num_cases=about["num_scored"]["test"],
         start="from there" if grid.start == "specialist" else "from random weights",
@@ -79,9 +81,10 @@ def _of_labels(grid: Grid, labels: int, compared: Mapping[tuple[int, str], str])
     alone = _read(grid, labels, grid.methods[0], ALONE)
     columns = _columns(alone[0])
     budget = alone[0]["about"]["label_budget"]
-    told = ", ".join(f"{count} for {purpose}" for purpose, count in budget.items())
+    labeled = {purpose: count for purpose, count in budget.items() if purpose != "unlabeled"}
+    told = ", ".join(f"{count} for {purpose}" for purpose, count in labeled.items())
     yield f"## {labels} labeled case{'s' * (labels > 1)}\n"
-    yield f"Label budget (cases): {told}.\n"
+    yield f"Label budget (cases): {told}; {budget['unlabeled']} unlabeled.\n"
     yield f"| method | row | {' | '.join(one.title for one in columns)} |"
     yield "|---|---|" + "--:|" * len(columns)
     yield _line("", "image-blind template of the labeled masks", alone[:1], columns, "template")
@@ -141,7 +144,7 @@ def _read(grid: Grid, labels: int, method: str, arm: str) -> list[dict[str, Any]
     return [json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) for path in paths]
 
 
-def _commands(grid: Grid, typed: str) -> Iterator[str]:
+def _commands(grid: Grid, typed: Sequence[str]) -> Iterator[str]:
     """How to repeat it: the one command, and those of the first chain, with folders left open."""
     labels, method, seed = next(grid.cells())
     yield "## How to repeat it\n"
@@ -152,16 +155,24 @@ def _commands(grid: Grid, typed: str) -> Iterator[str]:
     )
     yield "```bash"
     for command in (grid.preprocess(labels), *grid.chain(labels, method, seed)):
-        yield _without_folders(grid, f"samssl {shlex.join(command)}")
+        yield _without_folders(grid, ["samssl", *command])
     yield "```"
 
 
-def _without_folders(grid: Grid, text: str) -> str:
-    """The folders of this machine are of no use elsewhere."""
-    for path, name in ((grid.work, "WORK"), (grid.data, "DATA"), (grid.split, "splits.json")):
-        if path is not None:
-            text = text.replace(str(path), name)
+def _without_folders(grid: Grid, words: Sequence[str]) -> str:
+    """A command with names for the folders of this machine, which are of no use elsewhere."""
+    names = {grid.work: "WORK", grid.data: "DATA"}
+    names |= {} if grid.split is None else {grid.split: "splits.json"}
     for checkpoint in grid.checkpoints:
-        file = checkpoint.rpartition("=")[2]
-        text = text.replace(file, Path(file).name)
-    return text
+        file = Path(checkpoint.rpartition("=")[2])
+        names[file] = file.name
+    return shlex.join(_renamed(word, names) for word in words)
+
+
+def _renamed(word: str, names: Mapping[Path, str]) -> str:
+    """`word` with what it begins with, maybe after NAME=, called otherwise if it is in `names`."""
+    prefix, equals, text = word.rpartition("=")
+    for path, name in names.items():
+        if text == str(path) or text.startswith(f"{path}/"):
+            return f"{prefix}{equals}{name}{text[len(str(path)) :]}"
+    return word

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -130,12 +131,14 @@ def test_it_runs_on_phantoms_and_writes_the_page(benchmark, page, make_grid, sam
         return done.stdout
 
     compared = benchmark.run(grid, run)
-    text = page.page(grid, compared, typed=f"... --work {grid.work}", threads=1)
+    text = page.page(grid, compared, typed=["...", "--work", str(grid.work)], threads=1)
     for row in ("alone", "continued", "self-training", "+SAM"):
         assert re.search(rf"^\| supervised \| {re.escape(row)} \| [\d.]+ \[", text, re.MULTILINE)
     assert "| image-blind template of the labeled masks |" in text
     assert "with prompts on the reference: a bound |" in text
     assert "Label budget (cases): 1 for training, 0 for selection" in text
+    assert "; 3 unlabeled.\n" in text
+    assert "    ... --work WORK\n" in text
     assert "+SAM minus self-training is" in text
     assert str(tmp_path) not in text.replace(str(grid.recipe), "")
     assert "--seed 0" in text
@@ -158,6 +161,13 @@ def test_a_cell_is_the_mean_over_seeds_and_cases_with_its_spreads(page):
     low, high = map(float, ends.rstrip("]").split(", "))
     assert 0 <= low < 60
     assert 80 < high <= 100
+
+
+def test_folders_are_renamed_as_whole_words_alone(page, make_grid):
+    grid = replace(make_grid("--checkpoint", "sam=x/w.pth"), work=Path("w"), data=Path("data"))
+    words = ["left.py", "--data", "data", "--work", "w", "-o", "w/own.zarr", "sam=x/w.pth", "a=w/b"]
+    renamed = "left.py --data DATA --work WORK -o WORK/own.zarr sam=w.pth a=WORK/b"
+    assert page._without_folders(grid, words) == renamed
 
 
 def test_a_metric_is_taken_in_the_unit_that_the_scores_have(page):
