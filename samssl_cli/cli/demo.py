@@ -55,19 +55,20 @@ def demo_commands(directory: Path, *, steps: int, seed: int) -> Iterator[list[st
     yield [*specialist, "--set", f"train_ssl.patch_size={_PATCH_SIZE}"]
     prompts = ["prompt", cases, at("specialist.zarr"), "-o", at("prompts.zarr")]
     yield [*prompts, *_TRAINING, "--seed", str(seed)]
-    yield ["sam-label", cases, at("prompts.zarr"), "-o", at("pseudo.zarr"), *_TRAINING]
+    yield ["sam-label", cases, at("prompts.zarr"), "-o", at("pseudo.zarr"), *_TRAINING, *_ASKING]
     student = ["retrain", cases, at("pseudo.zarr"), "-o", at("student.zarr"), *train]
     yield [*student, "--set", f"retrain.patch_size={_PATCH_SIZE}"]
     beside = []
     for name in ("supervised", "specialist"):
         scores = at(f"{name}-scores.zarr")
-        yield ["evaluate", cases, at(f"{name}.zarr"), "-o", scores, *_TRAINING]
+        yield ["evaluate", cases, at(f"{name}.zarr"), "-o", scores, *_TRAINING, "--no-sanity"]
         beside += ["--beside", f"{name}={scores}"]
     evaluate = ["evaluate", cases, at("student.zarr"), "-o", at("student-scores.zarr"), *_TRAINING]
-    yield [*evaluate, "--report", at("report"), *beside]
+    yield [*evaluate, *_ASKING, "--report", at("report"), *beside]
 
 
 _TRAINING = ("--recipe", "quick", "--device", "cpu")
+_ASKING = ("--generalist", "scout", "--set", "sam_label.specialist_weight=0.5")
 
 
 def _claim(directory: Path, *, steps: int, seed: int) -> None:

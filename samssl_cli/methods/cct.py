@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from samssl_cli.methods.branched import Branched, Seen, mean
 from samssl_cli.methods.method import Batch
 from samssl_cli.methods.perturbations import PERTURBATIONS, Perturbation
-from samssl_cli.networks.decoders import renewed
+from samssl_cli.networks.fresh import fresh_copy
 from samssl_cli.recipe import Fraction, NonNegative
 
 
@@ -43,7 +43,7 @@ class CrossConsistency(Branched):
 
     def build_branches(self) -> nn.Module:
         """A decoder like the student's for each disturbance."""
-        return nn.ModuleList(renewed(self.decoder) for _ in self.options.perturbations)
+        return nn.ModuleList(fresh_copy(self.decoder) for _ in self.options.perturbations)
 
     def agreement(
         self, seen: Seen, outputs: list[Tensor], batch: Batch, step: int

@@ -8,9 +8,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from samssl_cli.methods.fresh import fresh_copy
 from samssl_cli.methods.method import Batch, Method
 from samssl_cli.methods.ramps import RampedWeight
+from samssl_cli.networks.fresh import fresh_copy
 from samssl_cli.recipe import Fraction, NonNegative
 
 

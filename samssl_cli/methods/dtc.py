@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from samssl_cli.methods.branched import Branched, Seen
 from samssl_cli.methods.method import Batch
 from samssl_cli.methods.signed_distance import signed_distances, to_probability
-from samssl_cli.networks.decoders import renewed
+from samssl_cli.networks.fresh import fresh_copy
 from samssl_cli.recipe import NonNegative, Positive
 
 
@@ -41,7 +41,7 @@ class DualTaskConsistency(Branched):
 
     def build_branches(self) -> nn.Module:
         """A head like the student's, for the signed distances."""
-        return renewed(self.decoder.head)
+        return fresh_copy(self.decoder.head)
 
     def agreement(
         self, seen: Seen, outputs: list[Tensor], batch: Batch, step: int

@@ -2,18 +2,16 @@
 
 A network of the table that is an `EncoderDecoder` stays the plain network it is: its weights, their
 names and its predictions do not change. Its decoder is a view that shares the network's weights;
-`renewed` and `with_upsampling` make decoders with weights of their own from it.
+`fresh_copy` and `with_upsampling` make decoders with weights of their own from it.
 """
 
-import copy
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from samssl_cli.errors import RecipeError
-
-Module = TypeVar("Module", bound=nn.Module)
+from samssl_cli.networks.fresh import Module, fresh_copy
 
 
 class Decoder(nn.Module):
@@ -72,23 +70,13 @@ def halves(network: nn.Module) -> EncoderDecoder:
     return network
 
 
-def renewed(module: Module) -> Module:
-    """A copy on the same device, with random weights of its own from torch's random state."""
-    fresh = copy.deepcopy(module)
-    for part in fresh.modules():
-        reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
-            reset()
-    return fresh
-
-
 def with_upsampling(decoder: Module, mode: Literal["linear", "nearest"]) -> Module:
-    """A renewed copy that doubles its features by interpolation instead of transposed convolution.
+    """A fresh copy that doubles its features by interpolation instead of transposed convolution.
 
     Each transposed convolution becomes an interpolation and a 3x3x3 convolution.
     Source: MC-Net+ (Wu et al., MedIA 2022, arXiv:2109.09960) and its published code.
     """
-    fresh = renewed(decoder)
+    fresh = fresh_copy(decoder)
     for parent in list(fresh.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.ConvTranspose3d):

@@ -5,6 +5,8 @@ and patches that are right between patches that are wrong. More is added than is
 specialist errs that saw the organ once. Source: ours.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -85,7 +87,8 @@ def _ragged(shape: Shape, rng: np.random.Generator) -> Tensor:
     """Noise of single voxels, averaged over their neighbours, of standard deviation about 1."""
     noise = torch.from_numpy(rng.standard_normal((1, 1, *shape), np.float32))
     padded = functional.pad(noise, (1,) * 6, mode="replicate")
-    return 27**0.5 * functional.avg_pool3d(padded, 3, 1)[0, 0]
+    averaged: Tensor = functional.avg_pool3d(padded, 3, 1)[0, 0]
+    return averaged * math.sqrt(27)
 
 
 def _lapse(truth: Tensor, width: float, rng: np.random.Generator) -> Tensor:

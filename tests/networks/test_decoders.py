@@ -6,7 +6,8 @@ from torch import nn
 
 from samssl_cli.errors import RecipeError
 from samssl_cli.networks import NETWORKS, build_network, size_multiple
-from samssl_cli.networks.decoders import EncoderDecoder, halves, renewed, with_upsampling
+from samssl_cli.networks.decoders import EncoderDecoder, halves, with_upsampling
+from samssl_cli.networks.fresh import fresh_copy
 from samssl_cli.recipe import Network
 
 SMALL = {
@@ -102,7 +103,7 @@ def test_a_unet_of_two_levels_has_a_bottleneck_and_a_head():
 @PARAMETERS
 def test_a_renewed_decoder_has_other_weights_of_its_own(name):
     network = build(name).eval()
-    own = renewed(halves(network).decoder())
+    own = fresh_copy(halves(network).decoder())
     levels = halves(network).encode(image(name))
 
     logits = own(levels)

@@ -1,11 +1,14 @@
-"""A second network of the same architecture that starts elsewhere."""
+"""A second network, or part of one, of the same architecture that starts elsewhere."""
 
 import copy
+from typing import TypeVar
 
 from torch import nn
 
+Module = TypeVar("Module", bound=nn.Module)
 
-def fresh_copy(network: nn.Module) -> nn.Module:
+
+def fresh_copy(network: Module) -> Module:
     """Copy a network and draw its weights anew, each layer as PyTorch does by default.
 
     Two networks that start alike would agree for ever and teach each other nothing. A layer without

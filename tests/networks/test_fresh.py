@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from samssl_cli.methods.fresh import fresh_copy
 from samssl_cli.networks import NETWORKS, build_network
+from samssl_cli.networks.fresh import fresh_copy
 from samssl_cli.recipe import Network
 
 
