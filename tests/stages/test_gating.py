@@ -251,7 +251,7 @@ def test_a_generalist_that_helps_is_let_in(cases, request, tmp_path):
     assert summary["dice"]["gated"] > summary["dice"]["specialist"] + 0.05
     before = mean_dice(made, lambda name: prompts.probability(name).argmax(axis=0))
     after = mean_dice(made, lambda name: PseudoLabels(pseudo).read(name).label)
-    assert after > before + 0.05, (before, after)
+    assert after > before + 0.02, (before, after)
 
 
 def test_of_two_generalists_the_good_one_is_followed(two, tmp_path):
