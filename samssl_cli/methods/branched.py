@@ -1,5 +1,6 @@
 """What methods share whose student has more heads or decoders than its own while it is trained."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ class Seen:
     num_labeled: int
 
 
-class Branched(Method):
+class Branched(Method, ABC):
     """A student with branches: heads or decoders with weights of their own.
 
     total = supervised(outputs(x_l), y_l) + agreement(...) + w_sam(step) * pseudo(outputs(x_u), q)
@@ -51,9 +52,9 @@ class Branched(Method):
         self.decoder = self.halves.decoder()
         self.branches = self.build_branches()
 
+    @abstractmethod
     def build_branches(self) -> nn.Module:
         """The heads and decoders beside the student's own, on its device."""
-        raise NotImplementedError
 
     def modules(self) -> dict[str, nn.Module]:
         """The student and its branches."""
@@ -86,11 +87,11 @@ class Branched(Method):
         """Every logits (B, classes, I, J, K) that learn from labels, the student's first."""
         return [seen.logits]
 
+    @abstractmethod
     def agreement(
         self, seen: Seen, outputs: list[Tensor], batch: Batch, step: int
     ) -> dict[str, Tensor]:
         """Weighted terms between the branches; `seen` may hold labeled patches alone."""
-        raise NotImplementedError
 
     def weight_at(self, step: int) -> float:
         """The weight of the consistency term at `step`, counted from 0."""

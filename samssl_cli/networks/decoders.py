@@ -5,6 +5,7 @@ names and its predictions do not change. Its decoder is a view that shares the n
 `fresh_copy` and `with_upsampling` make decoders with weights of their own from it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
@@ -14,7 +15,7 @@ from samssl_cli.errors import RecipeError
 from samssl_cli.networks.fresh import Module, fresh_copy
 
 
-class Decoder(nn.Module):
+class Decoder(nn.Module, ABC):
     """From the features of an encoder back to logits.
 
     A subclass says how the features of each scale come from the coarser ones.
@@ -28,6 +29,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.head = head
 
+    @abstractmethod
     def features(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Give the features (B, widths[n], ...) of every scale, coarsest first, twice as fine each.
 
@@ -37,7 +39,6 @@ class Decoder(nn.Module):
         Args:
             levels: what the encoder gave, finest first.
         """
-        raise NotImplementedError
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """Give the logits (B, classes, I, J, K)."""
