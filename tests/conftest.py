@@ -45,6 +45,7 @@ num_sets = 2
 min_component_voxels = 20
 
 [sam_label]
+generalist = "region-growing"
 min_agreement = 0.0
 
 [inference]
