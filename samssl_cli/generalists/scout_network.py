@@ -9,6 +9,7 @@ IN_CHANNELS = 6
 """Image, mask, box, clicks inside, clicks outside, likeness: see `scout_prompts.encode`."""
 
 MASK_CHANNEL = 1
+LIKENESS_CHANNEL = 5
 
 _FINEST = 8  # feature maps at full resolution; each of the three coarser levels doubles them
 _BLOCKS = (1, 2, 4, 8)  # residual blocks of the encoder, most of them where they cost least

@@ -26,7 +26,10 @@ def draw_image(structures: Sequence[Structure], shape: Shape, rng: np.random.Gen
         levels = np.append(levels, np.full(2 * len(levels), levels[0]))
     for structure in structures:
         tissues = _painted(tissues, structure, shape, levels, rng)
-    return _standardised(_measured(_textured(tissues, rng), rng))
+    image = _textured(tissues, rng)
+    if rng.random() < 0.3:
+        image = _levelled(image, rng.uniform(0.4, 1.0), rng)
+    return _standardised(_measured(image, rng))
 
 
 def _background(shape: Shape, levels: np.ndarray, rng: np.random.Generator) -> Tensor:
@@ -105,10 +108,19 @@ def _textured(image: Tensor, rng: np.random.Generator) -> Tensor:
     return image
 
 
+def _levelled(image: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+    """Take away a share of what varies slowly: borders still show, no histogram tells them."""
+    shape: Shape = (image.shape[0], image.shape[1], image.shape[2])
+    cells = int(rng.integers(5, 13))
+    means = functional.adaptive_avg_pool3d(image[None, None], (cells, cells, cells))
+    return image - share * resized(means[0], shape)[0]
+
+
 def _measured(image: Tensor, rng: np.random.Generator) -> Tensor:
     shape: Shape = (image.shape[0], image.shape[1], image.shape[2])
     if rng.random() < 0.6:
-        image = image * torch.exp(rng.uniform(0, 0.5) * smooth_field(shape, 3, rng))
+        knots = int(rng.integers(3, 5))
+        image = image * torch.exp(rng.uniform(0, 0.7) * smooth_field(shape, knots, rng))
     image = _blurred(image, rng.uniform(0.3, 1.2))
     noise_std = rng.uniform(0, 0.3) ** 1.4
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))

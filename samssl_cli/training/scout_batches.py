@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from samssl_cli.generalists.scout_network import LIKENESS_CHANNEL
 from samssl_cli.generalists.scout_prompts import encode
 from samssl_cli.generalists.scout_view import View
 from samssl_cli.scenes.said import Said, say
@@ -15,6 +16,8 @@ SHAPES = ((56, 56, 40), (56, 48, 48), (64, 48, 40), (48, 48, 48), (64, 56, 32))
 """Grids of a step's batch, each with its axes in any order; all about 120 000 voxels."""
 
 _STEEPNESS = 6.0  # of the target across the border, per coarse voxel
+
+_LIKENESS_HIDDEN = 0.5  # how often: what a histogram tells, it is not to rely on
 
 _RECENT = 16  # scenes that a step picks from, the newest of which is new
 
@@ -111,6 +114,8 @@ def draw_view_with(
     )
     if rng.random() < inverted:
         inputs[0] = -inputs[0]  # dark objects on bright ground are as good
+    if rng.random() < _LIKENESS_HIDDEN:
+        inputs[LIKENESS_CHANNEL] = 0
     flips = [axis + 1 for axis in range(3) if rng.random() < 0.5]
     order = [0, *(axis + 1 for axis in axes)]
     seen = view.sample(layer[None], coarser=COARSER)

@@ -98,3 +98,14 @@ def test_a_wall_contrasts_with_what_it_encloses():
     levels = [appearance._contrasting(0.4, rng) for _ in range(100)]
     assert all(0.2 <= abs(level - 0.4) <= 0.7 for level in levels)
     assert 50 < sum(level < 0.4 for level in levels) < 90
+
+
+def test_levelling_leaves_the_borders_and_takes_what_a_histogram_tells():
+    image = torch.zeros(48, 48, 48)
+    image[12:36, 12:36, 12:36] = 1.0
+    levelled = appearance._levelled(image, 1.0, np.random.default_rng(0))
+    middle, corner = levelled[20:28, 20:28, 20:28], levelled[:6, :6, :6]
+    assert float((middle.mean() - corner.mean()).abs()) < 0.1
+    step = (levelled[12, 24, 24] - levelled[11, 24, 24]).abs()
+    assert float(step) > 0.5
+    assert torch.equal(appearance._levelled(image, 0.0, np.random.default_rng(0)), image)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from samssl_cli.generalists.scout_network import LIKENESS_CHANNEL
 from samssl_cli.scenes.said import Said
 from samssl_cli.scenes.scene import Scene
 from samssl_cli.training import scout_batches as module
@@ -118,3 +119,11 @@ def rng_without_turns():
             return 0.9
 
     return Upright(np.random.PCG64(0))
+
+
+def test_the_likeness_is_hidden_in_half_of_all_views(small_scenes):
+    streams = batches(batch_size=8)
+    inputs = [one for step in range(12) for one in streams.batch(step).inputs]
+    hidden = [bool((one[LIKENESS_CHANNEL] == 0).all()) for one in inputs]
+    assert 0.3 < np.mean(hidden) < 0.7
+    assert all(float(one[0].std()) > 0 for one in inputs)  # the image is always there
