@@ -23,10 +23,15 @@ _SAME_SPACING = 1e-3  # relative; closer spacings are the same, and nothing is i
 def target_shape(shape: Index, spacing_mm: Spacing, new_spacing_mm: Spacing) -> Index:
     """Voxels that cover the same extent at another spacing: rounded, and at least 1 per axis."""
     i, j, k = (
-        n if abs(old / new - 1) < _SAME_SPACING else max(1, round(n * old / new))
+        n if _is_same(old, new) else max(1, round(n * old / new))
         for n, old, new in zip(shape, spacing_mm, new_spacing_mm, strict=True)
     )
     return i, j, k
+
+
+def is_same_spacing(spacing_mm: Spacing, other_mm: Spacing) -> bool:
+    """Whether volumes of the two spacings need no resampling."""
+    return all(_is_same(old, new) for old, new in zip(spacing_mm, other_mm, strict=True))
 
 
 def resample_image(image: Image, shape: Index, *, order: Order = 3) -> Image:
@@ -55,6 +60,10 @@ def resample_label(label: NDArray[np.uint8], shape: Index, num_classes: int) -> 
         winner[candidate > weight] = class_index
         weight = np.maximum(weight, candidate)
     return winner
+
+
+def _is_same(old_mm: float, new_mm: float) -> bool:
+    return abs(old_mm / new_mm - 1) < _SAME_SPACING
 
 
 def _clamped(channel: Image, shape: Index, *, order: Order) -> Image:
