@@ -17,7 +17,7 @@ from samssl_cli.volumes.geometry import Geometry
 from samssl_cli.volumes.grid import Index, Spacing
 from samssl_cli.volumes.resample import is_same_spacing, target_shape
 
-Unit = Literal["mm", "voxels of the files"]
+Unit = Literal["mm", "file voxels"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _common_unit(cases: Cases, checkpoint: Checkpoint) -> Unit | None:
     if cases.spacing_is_known and checkpoint.spacing_is_known:
         return "mm"
     if not cases.spacing_is_known and cases.facts.name == checkpoint.facts.name:
-        return "voxels of the files"
+        return "file voxels"
     return None
 
 

@@ -2,9 +2,11 @@
 
 Voxels are little boxes: the outer faces of the first and last voxel stay where they are, so output
 voxel y samples the input at x = (y + 0.5) * n_in / n_out - 0.5 (`grid_mode=True` of scipy's zoom).
-`Geometry.affine` says the same in millimetres. Shrinking does not blur first, as in nnU-Net.
+`Geometry.affine` says the same in millimetres. Shrinking does not blur first, as in nnU-Net, unless
+`resample_antialiased` is called.
 """
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -17,6 +19,7 @@ from samssl_cli.volumes.voxels import Image
 Order = Literal[1, 3]
 """Linear, or cubic splines."""
 
+_FWHM = 2 * math.sqrt(2 * math.log(2))  # full width at half maximum of a Gaussian, in sigmas
 _SAME_SPACING = 1e-3  # relative; closer spacings are the same, and nothing is interpolated
 
 
@@ -43,6 +46,21 @@ def resample_image(image: Image, shape: Index, *, order: Order = 3) -> Image:
     if image.shape[1:] == shape:
         return image
     return np.stack([_clamped(channel, shape, order=order) for channel in image])
+
+
+def resample_antialiased(image: Image, shape: Index) -> Image:
+    """Interpolate with cubic splines, and blur first along the axes that get fewer voxels.
+
+    Along an axis that shrinks by a factor f, a Gaussian whose full width at half maximum is
+    sqrt(f ** 2 - 1) voxels makes the voxels as wide as the new ones. Other axes stay sharp.
+
+    Source: Cardoso et al., Scale factor point spread function matching, MICCAI 2015; as in TorchIO.
+    """
+    factors = (before / after for before, after in zip(image.shape[1:], shape, strict=True))
+    sigmas = [math.sqrt(max(0.0, factor**2 - 1)) / _FWHM for factor in factors]
+    if any(sigmas):
+        image = ndimage.gaussian_filter(image, (0, *sigmas), mode="nearest")
+    return resample_image(image, shape)
 
 
 def resample_label(label: NDArray[np.uint8], shape: Index, num_classes: int) -> NDArray[np.uint8]:

@@ -4,12 +4,21 @@ import pytest
 from samssl_cli.inference.grid import from_grid, to_grid
 
 
-def test_halving_averages_pairs_as_preprocess_does():
-    image = np.array([0, 2, 4, 6], np.float16).reshape(1, 4, 1, 1)
-    # output centres at 0.5 and 2.5; splines of order 3 bend towards the flat outside
-    seen = to_grid(image, (2, 1, 1))
+def test_halving_blurs_first_and_rounds_as_preprocess_does():
+    checkers = np.tile(np.array([0, 0, 4, 4], np.float16), 8).reshape(1, 32, 1, 1)
+    seen = to_grid(checkers, (16, 1, 1))
     assert seen.dtype == np.float16
-    np.testing.assert_allclose(seen.ravel(), [0.9, 5.1], atol=0.15)
+    # Voxels of a cosine of period 4 and amplitude 2 sqrt(2) around 2, whose peaks are the output
+    # centres. sigma = sqrt(2 ** 2 - 1) / 2.355 = 0.736 leaves exp(-(2 pi / 4 * 0.736) ** 2 / 2) =
+    # 0.51 of it: 2 - 1.45 and 2 + 1.45
+    np.testing.assert_allclose(seen.ravel()[4:8], [0.55, 3.45, 0.55, 3.45], atol=0.05)
+
+
+def test_an_axis_that_keeps_its_voxels_stays_sharp():
+    stripes = np.zeros((1, 8, 8, 8), np.float16)
+    stripes[..., ::2] = 1
+    seen = to_grid(stripes, (4, 8, 8))
+    np.testing.assert_allclose(seen, stripes[:, ::2], atol=2e-3)
 
 
 def test_probabilities_come_back_linearly_and_sum_to_one():
