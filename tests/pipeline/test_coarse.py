@@ -12,7 +12,9 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.artifacts.prompt_set import PromptSet
+from samssl_cli.artifacts.scores import Scores
 from samssl_cli.inference.grid import to_grid
+from samssl_cli.report.provenance import facts
 from samssl_cli.stages.device import pick_device
 from samssl_cli.stages.specialist import load_specialist
 
@@ -108,6 +110,8 @@ def test_its_scores_are_those_of_the_fine_cases(coarse, tmp_path):
     scored.evaluate("specialist")
     scores = manifest_of(scored, "scores")
     assert "predicted_at" in scores.plan["options"]
+    told = {fact.name: fact.value for fact in facts(Scores(scored.path("scores")))}
+    assert told["predicted at"] == "2 x 2 x 3 mm, brought back to the grid of the cases"
     case = zarr.open_group(scored.path("scores") / "case.phantom_004", mode="r")
     assert sorted(case["prediction"].shape) == [16, 24, 24]  # the file's own axes and voxels
 
