@@ -120,6 +120,10 @@ class Cases:
         geometry = Geometry.from_json(member.attributes["geometry"])
         return UnlabeledCase(name, member.arrays["image"], geometry)
 
+    def geometry(self, name: str) -> Geometry:
+        """How any case lies in its file; its image is not read."""
+        return Geometry.from_json(self._store.attributes(name)["geometry"])
+
     def read_labeled(self, name: str) -> LabeledCase:
         """Read a labeled case."""
         assert name in self.labeled, name

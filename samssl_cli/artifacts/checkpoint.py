@@ -61,6 +61,8 @@ class Checkpoint:
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         about = self._store.about
         self.facts = DatasetFacts.from_json(about)
+        self.spacing_is_known: bool = about.get("spacing_is_known", True)
+        """False where it was trained on cases that know no voxel size, with 1 mm in its place."""
         self.network = Network.model_validate(about["network"])
         self.norm: Literal["instance", "batch"] = about["network"]["norm"]
         i, j, k = about["patch_size"]

@@ -117,11 +117,20 @@ def _scoring(scores: Scores) -> Iterator[tuple[str, str]]:
     yield "what was scored", about["scored"]
     yield "grid", "that of the image file"
     yield "voxel size", "known" if about["spacing_is_known"] else "unknown: taken for 1 mm"
+    yield from _predicted_at(options)
     yield "unit of distances", "voxels" if in_voxels else "mm"
     yield "tolerance of NSD", f"{about['tolerance']:g} {'voxels' if in_voxels else 'mm'}"
     classes = [about["class_names"][index] for index in options["largest_component"]]
     yield "reduced to one component", ", ".join(classes) or "no class"
     yield "mirrored predictions averaged", _mirrored(options)
+
+
+def _predicted_at(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The voxel size of a checkpoint that was trained at another one than that of the cases."""
+    if "predicted_at" in options:
+        at = options["predicted_at"]
+        size = " x ".join(f"{side:.4g}" for side in at["voxel_size"])
+        yield "predicted at", f"{size} {at['unit']}, brought back to the grid of the cases"
 
 
 def _mirrored(options: Mapping[str, Any]) -> str:

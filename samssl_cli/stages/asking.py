@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from samssl_cli.prompts.types import ObjectPrompts
     from samssl_cli.stages.specialist import Specialist
     from samssl_cli.stages.which_generalist import Which
-    from samssl_cli.volumes.grid import Spacing
+    from samssl_cli.volumes.grid import Index, Spacing
 
     Predicted = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -40,25 +40,40 @@ def seed_of_case(seed: int, name: str) -> int:
 
 
 def predict_with_uncertainty(
-    specialist: "Specialist", image: "NDArray[np.float16]", options: Prompt, *, seed: int
+    specialist: "Specialist",
+    image: "NDArray[np.float16]",
+    options: Prompt,
+    *,
+    shape: "Index | None" = None,
+    seed: int,
 ) -> "Predicted":
-    """The class probabilities (classes, I, J, K) and the uncertainty (I, J, K) of one image."""
+    """The class probabilities (classes, I, J, K) and the uncertainty (I, J, K) of one image.
+
+    Args:
+        specialist: who predicts.
+        image: (C, I, J, K), preprocessed.
+        options: where the uncertainty comes from.
+        shape: of the grid on which the specialist predicts; None for that of the image.
+        seed: of what is random in the uncertainty.
+    """
     import numpy as np
 
+    from samssl_cli.inference.grid import from_grid, to_grid
     from samssl_cli.inference.uncertainty import normalised_entropy, stochastic_probability
 
-    probability = specialist.predict(image)
+    probability = specialist.predict(image, shape=shape)
     if options.uncertainty == "entropy":
         return probability, normalised_entropy(probability)
+    i, j, k = image.shape[1:]
     mean = stochastic_probability(
         specialist.predict,
         specialist.network,
-        image.astype(np.float32),
+        to_grid(image, shape).astype(np.float32),
         num_passes=options.num_passes,
         noise_std=options.input_noise_std,
         seed=seed,
     )
-    return probability, normalised_entropy(mean)
+    return probability, normalised_entropy(from_grid(mean, (i, j, k)))
 
 
 def check_strategies(options: Prompt) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.cases import Cases
+from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.manifest import Manifest, Plan, read_manifest
 from samssl_cli.artifacts.scores import Scores, case_member, write_case_scores, write_values
@@ -32,6 +33,7 @@ from samssl_cli.stages.provenance import provenance
 from samssl_cli.stages.refining import check_gate_refines
 from samssl_cli.stages.run import Work, run_stage
 from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
+from samssl_cli.stages.voxel_size import prediction_grid
 from samssl_cli.stages.which_generalist import Which
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def evaluate(
             **recipe.options(*sections),
             "largest_component": one_object,
             **({"refine": True} if refine else {}),
+            **_predicted_at(what, what_path, cases),
         },
         seed=0,
         inputs={
@@ -154,6 +157,13 @@ def _class_indices(cases: Cases, names: Sequence[str]) -> list[int]:
     if unknown:
         raise UsageError(f"--largest-component {unknown[0]}: the classes are {', '.join(known)}")
     return [1 + known.index(name) for name in names or known]
+
+
+def _predicted_at(what: Manifest, what_path: Path, cases: Cases) -> dict[str, Any]:
+    """What a plan says of the voxel size of a checkpoint that is scored on other cases."""
+    if what.kind != "checkpoint":
+        return {}
+    return prediction_grid(cases, Checkpoint(what_path)).options
 
 
 def _check_refinable(what: Manifest, recipe: Recipe) -> None:

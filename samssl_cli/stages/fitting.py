@@ -87,6 +87,7 @@ def about(cases: Cases, recipe: Recipe, options: Training, method: Method) -> di
     names = {id(module): name for name, module in method.modules().items()}
     return {
         **cases.facts.to_json(),
+        **({} if cases.spacing_is_known else {"spacing_is_known": False}),
         "network": recipe.network.model_dump(mode="json"),
         "patch_size": list(options.patch_size),
         "predictor": names[id(method.predictor())],

@@ -10,6 +10,7 @@ from samssl_cli.methods import METHODS
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.registry import check_name
+from samssl_cli.stages.voxel_size import PredictionGrid
 
 
 def check_option_tables(recipe: Recipe) -> None:
@@ -50,7 +51,9 @@ def check_same_classes(cases: Cases, checkpoint: Checkpoint) -> None:
         )
 
 
-def note_other_training(cases: Cases, checkpoint: Checkpoint, progress: Progress) -> bool:
+def note_other_training(
+    cases: Cases, checkpoint: Checkpoint, grid: PredictionGrid, progress: Progress
+) -> bool:
     """Whether a checkpoint was trained on these very cases; a person is told when it was not."""
     if checkpoint.cases_fingerprint == cases.fingerprint:
         return True
@@ -58,9 +61,13 @@ def note_other_training(cases: Cases, checkpoint: Checkpoint, progress: Progress
         f"{checkpoint.path} was trained on other cases or another split than {cases.path}: "
         "make sure that none of its training cases is tested here"
     )
-    if checkpoint.facts.preprocessing != cases.facts.preprocessing:
+    theirs, ours = dict(checkpoint.facts.preprocessing), dict(cases.facts.preprocessing)
+    if grid.note is not None:
+        progress.note(grid.note)
+        del theirs["spacing_mm"], ours["spacing_mm"]
+    if theirs != ours:
         progress.note(
-            f"its images had another grid or intensity scale ({checkpoint.facts.preprocessing}) "
-            f"than these ({cases.facts.preprocessing}): expect worse predictions"
+            f"its images had another grid or intensity scale ({theirs}) than these ({ours}): "
+            "expect worse predictions"
         )
     return False

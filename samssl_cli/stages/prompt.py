@@ -16,6 +16,7 @@ from samssl_cli.stages.asking import (
 )
 from samssl_cli.stages.inputs import check_same_classes, note_other_training
 from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.voxel_size import PredictionGrid, prediction_grid
 
 
 def prompt(
@@ -38,17 +39,18 @@ def prompt(
     check_strategies(recipe.prompt)
     cases, checkpoint = Cases(cases_path), Checkpoint(checkpoint_path)
     check_same_classes(cases, checkpoint)
-    note_other_training(cases, checkpoint, progress)
+    grid = prediction_grid(cases, checkpoint)
+    note_other_training(cases, checkpoint, grid, progress)
     plan = Plan(
         kind="prompts",
         stage="prompt",
-        options=recipe.options("prompt", "inference"),
+        options={**recipe.options("prompt", "inference"), **grid.options},
         seed=seed,
         inputs={"cases": cases.fingerprint, "specialist": checkpoint.fingerprint},
     )
 
     def work(work: Work) -> None:
-        _prompt(work, cases, checkpoint, recipe, seed=seed, device=device)
+        _prompt(work, cases, checkpoint, grid, recipe, seed=seed, device=device)
 
     return run_stage(plan, output, work=work, force=force, progress=progress)
 
@@ -57,6 +59,7 @@ def _prompt(
     work: Work,
     cases: Cases,
     checkpoint: Checkpoint,
+    grid: PredictionGrid,
     recipe: Recipe,
     *,
     seed: int,
@@ -73,7 +76,7 @@ def _prompt(
         case = cases.read_unlabeled(name)
         case_seed = seed_of_case(seed, name)
         probability, uncertainty = predict_with_uncertainty(
-            specialist, case.image, options, seed=case_seed
+            specialist, case.image, options, shape=grid.shape(case.geometry), seed=case_seed
         )
         objects = place_prompts(probability, uncertainty, options, seed=case_seed)
         write_prompts(

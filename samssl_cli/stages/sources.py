@@ -18,6 +18,7 @@ from samssl_cli.stages.asking import predict_with_uncertainty, seed_of_case
 from samssl_cli.stages.device import pick_device
 from samssl_cli.stages.inputs import check_made_from, check_same_classes, note_other_training
 from samssl_cli.stages.specialist import load_specialist, note_untrained_flips
+from samssl_cli.stages.voxel_size import prediction_grid
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,19 @@ def _of_checkpoint(
 ) -> Source:
     checkpoint = Checkpoint(path)
     check_same_classes(cases, checkpoint)
-    note_other_training(cases, checkpoint, progress)
+    grid = prediction_grid(cases, checkpoint)
+    note_other_training(cases, checkpoint, grid, progress)
     note_untrained_flips(checkpoint, recipe.inference, progress)
     specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
 
     def look(case: UnlabeledCase) -> Look:
+        shape = grid.shape(case.geometry)
         if not is_asked:
-            return Look(specialist.predict(case.image))
+            return Look(specialist.predict(case.image, shape=shape))
         seed = seed_of_case(0, case.name)
-        return Look(*predict_with_uncertainty(specialist, case.image, recipe.prompt, seed=seed))
+        return Look(
+            *predict_with_uncertainty(specialist, case.image, recipe.prompt, shape=shape, seed=seed)
+        )
 
     roles = {
         "test": cases.test,

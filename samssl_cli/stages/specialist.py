@@ -9,11 +9,13 @@ from torch import nn
 
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.manifest import read_manifest
+from samssl_cli.inference.grid import from_grid, to_grid
 from samssl_cli.inference.sliding_window import predict_probability
 from samssl_cli.networks import build_network
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Inference
 from samssl_cli.training.state import to_tensors
+from samssl_cli.volumes.grid import Index
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,23 @@ class Specialist:
     options: Inference
     device: torch.device
 
-    def predict(self, image: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Class probabilities (classes, I, J, K) of a preprocessed image (C, I, J, K)."""
-        return predict_probability(
+    def predict(
+        self, image: NDArray[np.floating], *, shape: Index | None = None
+    ) -> NDArray[np.float32]:
+        """Class probabilities (classes, I, J, K) of a preprocessed image (C, I, J, K).
+
+        They are computed on a grid of `shape` voxels that covers the same extent, and brought back;
+        None is the grid of the image.
+        """
+        probability = predict_probability(
             self.network,
-            image,
+            to_grid(image, shape),
             patch_size=self.patch_size,
             options=self.options,
             device=self.device,
         )
+        i, j, k = image.shape[1:]
+        return from_grid(probability, (i, j, k))
 
 
 def load_specialist(checkpoint: Checkpoint, options: Inference, device: torch.device) -> Specialist:

@@ -173,6 +173,19 @@ def test_evaluate_asks_the_generalist_as_the_round_did(pipeline: Pipeline) -> No
         assert "--set=sam_label.min_agreement=0.9" in line
 
 
+def test_a_coarse_specialist_prompts_the_fine_cases(pipeline: Pipeline) -> None:
+    shown = pipeline.make(
+        "-n", "COARSE_MM=2,2,3", "PREPROCESS_FLAGS=--spacing-mm 1,1,1", "ROUNDS=2"
+    )
+    told = shown.stdout.replace(f"{pipeline.out}/", "")
+    spacings = dict(re.findall(r"samssl preprocess .* -o (\S+) .*--spacing-mm (\S+) --force", told))
+    assert spacings == {"cases.zarr": "1,1,1", "coarse/cases.zarr": "2,2,3"}
+    trained = dict(re.findall(r"samssl train-ssl (\S+) -o (\S+)", told))
+    assert trained == {"cases.zarr": "supervised.zarr", "coarse/cases.zarr": "specialist.zarr"}
+    assert "samssl prompt cases.zarr specialist.zarr -o round-1/prompts.zarr" in told
+    assert "samssl evaluate cases.zarr specialist.zarr -o scores/specialist.zarr" in told
+
+
 def test_second_make_runs_nothing(pipeline: Pipeline) -> None:
     assert len(pipeline.calls("ROUNDS=2")) == 14
     assert pipeline.calls("ROUNDS=2") == []
@@ -191,6 +204,28 @@ def test_parallel_make_keeps_the_order(pipeline: Pipeline) -> None:
 EVERYTHING = {"preprocess cases.zarr"} | TRAINED | SCORED | a_round(1) | REPORT
 AFTER_RETRAIN = {"retrain round-1/student.zarr", "evaluate scores/round-1.zarr"} | REPORT
 AFTER_SAM_LABEL = AFTER_RETRAIN | {"sam-label round-1/pseudo.zarr"}
+
+
+COARSE = {"preprocess coarse/cases.zarr"}
+AFTER_SPECIALIST = {"train-ssl specialist.zarr", "evaluate scores/specialist.zarr"}
+AFTER_SPECIALIST |= a_round(1) | REPORT
+
+
+def test_a_coarse_grid_reruns_the_specialist_and_what_it_prompted(pipeline: Pipeline) -> None:
+    pipeline.calls()
+    for words in ("COARSE_MM=2,2,2", "COARSE_MM=3,3,3"):
+        assert set(pipeline.calls(words)) == COARSE | AFTER_SPECIALIST
+        assert pipeline.calls(words) == []
+    assert set(pipeline.calls()) == AFTER_SPECIALIST
+    assert pipeline.calls() == []
+    assert set(pipeline.calls("COARSE_MM=3,3,3")) == COARSE | AFTER_SPECIALIST
+
+
+def test_changed_data_reach_the_coarse_grid_too(pipeline: Pipeline) -> None:
+    pipeline.calls("COARSE_MM=2,2,2")
+    (pipeline.data / "one more").write_text("")
+    assert set(pipeline.calls("COARSE_MM=2,2,2")) == COARSE | EVERYTHING
+    assert pipeline.calls("COARSE_MM=2,2,2") == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from samssl_cli.volumes.resample import resample_image, resample_label, target_shape
+from samssl_cli.volumes.resample import (
+    resample_antialiased,
+    resample_image,
+    resample_label,
+    target_shape,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +65,21 @@ def test_label_keeps_its_blocks_and_its_classes():
 def test_a_tie_goes_to_the_lower_class():
     label = np.array([1, 2], np.uint8).reshape(2, 1, 1)
     assert resample_label(label, (1, 1, 1), 3).item() == 1
+
+
+def test_antialiasing_blurs_along_the_shrinking_axes_alone():
+    checkers = np.zeros((1, 12, 12, 12), np.float32)
+    checkers[:, ::3] = 3  # a frequency that every third voxel cannot show
+    checkers[:, :, ::2] += 1
+    plain, blurred = (one(checkers, (4, 12, 12)) for one in (resample_image, resample_antialiased))
+    assert abs(plain[0, 1:3, 1::2]).max() < 1e-3  # sampled between two bars
+    assert abs(blurred[0, 1:3, 1::2].mean() - 1) < 0.15  # their mean
+    np.testing.assert_allclose(np.diff(blurred[0], axis=1)[1:3, ::2], -1, atol=1e-4)  # kept
+
+
+def test_antialiasing_leaves_what_gets_finer_alone():
+    image = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(
+        resample_antialiased(image, (6, 4, 9)), resample_image(image, (6, 4, 9))
+    )
+    assert resample_antialiased(image, (3, 4, 5)) is image
