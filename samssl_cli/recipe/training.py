@@ -1,6 +1,6 @@
 """The sections of `train-ssl` and `retrain`."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -20,6 +20,11 @@ class Training(Optimization):
     unlabeled_batch: Count = Field(1, description="unlabeled patches per step")
     foreground_probability: Fraction = Field(
         0.5, description="how often a labeled patch is centred on a labeled voxel"
+    )
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="of the running mean of the weights that predict, which is then what predicts; "
+        "0: no mean",
     )
 
     def narrowed(self) -> Self:

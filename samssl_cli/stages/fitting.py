@@ -24,6 +24,7 @@ from samssl_cli.recipe import Recipe, Training
 from samssl_cli.registry import load
 from samssl_cli.stages.device import describe_hardware
 from samssl_cli.stages.run import Work
+from samssl_cli.training.average import Averaged
 from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVolume
 from samssl_cli.training.loop import Hooks, fit
 from samssl_cli.training.state import to_tensors
@@ -51,10 +52,10 @@ def fit_and_seal(
     Raises:
         Interrupted: after a signal, with the state saved.
     """
-    scratch = work.draft.scratch()
+    scratch, learner = work.draft.scratch(), averaged(method, options)
     with curve_writer(tensorboard) as on_step:
         final = fit(
-            method,
+            learner,
             streams,
             options=options,
             seed=seed,
@@ -74,7 +75,7 @@ def fit_and_seal(
     learned_from = [dict(record) for record in generalists]
     work.draft.seal(
         {
-            **about(cases, recipe, options, method),
+            **about(cases, recipe, options, method, predictor=_name_of_predictor(learner)),
             "generalists": learned_from,
             "hardware": describe_hardware(device),
             **({} if gate is None else {"gate": dict(gate)}),
@@ -82,14 +83,25 @@ def fit_and_seal(
     )
 
 
-def about(cases: Cases, recipe: Recipe, options: Training, method: Method) -> dict[str, Any]:
+def averaged(method: Method, options: Training) -> Method | Averaged:
+    """The method, with the running mean of its weights where the recipe asks for it."""
+    return Averaged(method, decay=options.average_decay) if options.average_decay else method
+
+
+def _name_of_predictor(learner: Method | Averaged) -> str:
+    names = {id(module): name for name, module in learner.modules().items()}
+    return names[id(learner.predictor())]
+
+
+def about(
+    cases: Cases, recipe: Recipe, options: Training, method: Method, *, predictor: str
+) -> dict[str, Any]:
     """What a reader of the checkpoint has to know to predict with it and to report on it."""
-    names = {id(module): name for name, module in method.modules().items()}
     return {
         **cases.facts.to_json(),
         "network": recipe.network.model_dump(mode="json"),
         "patch_size": list(options.patch_size),
-        "predictor": names[id(method.predictor())],
+        "predictor": predictor,
         "method": options.method,
         "method_options": method.options.model_dump(mode="json"),
         "steps": options.steps,
