@@ -59,3 +59,12 @@ class Retrain(Training):
         description="confidence: a voxel counts as much as its likeliest class is probable; "
         "accepted: all count the same, but those of rejected answers",
     )
+    keep_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="part of the pseudo-labeled cases that is learned from, the most reliable ones",
+    )
+    rank_by: Literal["confidence", "agreement"] = Field(
+        "confidence",
+        description="what makes a case reliable: the mean probability of its foreground, or the "
+        "mean agreement of generalist and specialist on its accepted objects",
+    )

@@ -46,6 +46,7 @@ def fit_and_seal(
     tensorboard: Path | None,
     generalists: Sequence[Mapping[str, Any]] = (),
     gate: Mapping[str, Any] | None = None,
+    selection: Mapping[str, Any] | None = None,
 ) -> None:
     """Train from where an earlier run stopped, and seal the checkpoint.
 
@@ -73,12 +74,15 @@ def fit_and_seal(
         raise Interrupted(work.stop.signum)
     write_checkpoint(work.draft.root, final)
     learned_from = [dict(record) for record in generalists]
+    unlabeled = cases.unlabeled if selection is None else selection["kept"]
     work.draft.seal(
         {
-            **about(cases, recipe, options, method, predictor=_name_of_predictor(learner)),
+            **about(cases, recipe, options, method, num_unlabeled=len(unlabeled)),
+            "predictor": _name_of_predictor(learner),
             "generalists": learned_from,
             "hardware": describe_hardware(device),
             **({} if gate is None else {"gate": dict(gate)}),
+            **({} if selection is None else {"selection": dict(selection)}),
         }
     )
 
@@ -94,14 +98,13 @@ def _name_of_predictor(learner: Method | Averaged) -> str:
 
 
 def about(
-    cases: Cases, recipe: Recipe, options: Training, method: Method, *, predictor: str
+    cases: Cases, recipe: Recipe, options: Training, method: Method, *, num_unlabeled: int
 ) -> dict[str, Any]:
-    """What a reader of the checkpoint has to know to predict with it and to report on it."""
+    """What a reader of the checkpoint has to know of its training, as JSON values."""
     return {
         **cases.facts.to_json(),
         "network": recipe.network.model_dump(mode="json"),
         "patch_size": list(options.patch_size),
-        "predictor": predictor,
         "method": options.method,
         "method_options": method.options.model_dump(mode="json"),
         "steps": options.steps,
@@ -110,7 +113,7 @@ def about(
             "training": len(cases.labeled),
             "selection": 0,
             "calibration": 0,
-            "unlabeled": len(cases.unlabeled),
+            "unlabeled": num_unlabeled,
         },
     }
 
@@ -195,12 +198,12 @@ def unlabeled_volumes(cases: Cases) -> list[UnlabeledVolume]:
 
 
 def pseudo_labeled_volumes(
-    cases: Cases, pseudo: PseudoLabels, *, voxel_weight: VoxelWeight
+    cases: Cases, pseudo: PseudoLabels, names: Sequence[str], *, voxel_weight: VoxelWeight
 ) -> list[UnlabeledVolume]:
-    """Read the unlabeled cases with what the generalist said about them."""
+    """Read these unlabeled cases with what the generalist said about them."""
     return [
         UnlabeledVolume(cases.read_unlabeled(name).image, targets(pseudo.read(name), voxel_weight))
-        for name in pseudo.names
+        for name in names
     ]
 
 
