@@ -59,6 +59,11 @@ class Retrain(Training):
         description="confidence: a voxel counts as much as its likeliest class is probable; "
         "accepted: all count the same, but those of rejected answers",
     )
+    min_confidence: Fraction = Field(
+        0.0,
+        description="a voxel of a pseudo-label whose likeliest class is less probable than this is "
+        "not learned from; with two classes, up to 0.5 changes nothing",
+    )
     keep_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
         description="part of the pseudo-labeled cases that is learned from, the most reliable ones",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from samssl_cli.errors import Interrupted, UsageError
 from samssl_cli.methods import METHODS
 from samssl_cli.methods.method import Method, PseudoLabelTerm
 from samssl_cli.networks import build_network, size_multiple
-from samssl_cli.recipe import Recipe, Training
+from samssl_cli.recipe import Recipe, Retrain, Training
 from samssl_cli.registry import load
 from samssl_cli.stages.device import describe_hardware
 from samssl_cli.stages.run import Work
@@ -29,8 +29,6 @@ from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVo
 from samssl_cli.training.loop import Hooks, fit
 from samssl_cli.training.state import to_tensors
 from samssl_cli.training.tensorboard import curve_writer
-
-VoxelWeight = Literal["confidence", "accepted"]
 
 
 def fit_and_seal(
@@ -198,23 +196,26 @@ def unlabeled_volumes(cases: Cases) -> list[UnlabeledVolume]:
 
 
 def pseudo_labeled_volumes(
-    cases: Cases, pseudo: PseudoLabels, names: Sequence[str], *, voxel_weight: VoxelWeight
+    cases: Cases, pseudo: PseudoLabels, names: Sequence[str], options: Retrain
 ) -> list[UnlabeledVolume]:
     """Read these unlabeled cases with what the generalist said about them."""
     return [
-        UnlabeledVolume(cases.read_unlabeled(name).image, targets(pseudo.read(name), voxel_weight))
+        UnlabeledVolume(cases.read_unlabeled(name).image, targets(pseudo.read(name), options))
         for name in names
     ]
 
 
-def targets(pseudo: PseudoLabel, voxel_weight: VoxelWeight) -> NDArray[np.float16]:
+def targets(pseudo: PseudoLabel, options: Retrain) -> NDArray[np.float16]:
     """Foreground probabilities and, last, the weight of each voxel: (classes - 1 + 1, I, J, K).
 
-    The weight is 0 where the answer was rejected, else the probability of the likeliest class
-    ("confidence") or 1 ("accepted").
+    The weight is 0 where the answer was rejected, or the likeliest class is less probable than
+    `min_confidence`; else that probability (`sam_voxel_weight` "confidence") or 1 ("accepted").
     """
-    weight = pseudo.acceptance.astype(np.float16)
-    if voxel_weight == "confidence":
-        weight *= pseudo.confidence.max(axis=0)
+    winning = pseudo.confidence.max(axis=0)
+    # `min_confidence` in half precision, as the probabilities are, so that 0.9 is not below 0.9
+    is_sure = winning >= np.float16(options.min_confidence)
+    weight = (pseudo.acceptance * is_sure).astype(np.float16)
+    if options.sam_voxel_weight == "confidence":
+        weight *= winning
     targets: NDArray[np.float16] = np.concatenate([pseudo.confidence[1:], weight[None]])
     return targets.astype(np.float16)

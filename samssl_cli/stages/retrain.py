@@ -116,7 +116,7 @@ def _retrain(
             cases,
             pseudo,
             pseudo.names if selection is None else list(selection.kept),
-            voxel_weight=recipe.retrain.sam_voxel_weight,
+            recipe.retrain,
         ),
         options=recipe.retrain,
         augmentation=recipe.augmentation,

@@ -26,9 +26,9 @@ def score(pseudo):
 def test_the_surest_case_alone_is_learned_from(selected, monkeypatch):
     read, given = fitting.pseudo_labeled_volumes, []
 
-    def spy(cases, pseudo, names, **more):
+    def spy(cases, pseudo, names, options):
         given.extend(names)
-        return read(cases, pseudo, names, **more)
+        return read(cases, pseudo, names, options)
 
     monkeypatch.setattr(fitting, "pseudo_labeled_volumes", spy)
     pseudo = PseudoLabels(selected.path("pseudo"))
