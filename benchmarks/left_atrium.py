@@ -148,10 +148,11 @@ def grid_of(arguments: argparse.Namespace) -> Grid:
 
     Raises:
         RecipeError: when there is no such recipe, or it does not go with an override.
-        UsageError: when the recipe gives a generalist no say, so that +SAM would be self-training.
+        UsageError: when no generalist has a say, so that +SAM would be self-training.
     """
     recipe = read_recipe(arguments.recipe, arguments.overrides)
-    _check_generalist_has_a_say(recipe)
+    generalists = tuple(arguments.generalist or recipe.sam_label.generalists)
+    _check_generalist_has_a_say(recipe, generalists)
     return Grid(
         data=arguments.data,
         work=arguments.work,
@@ -162,14 +163,19 @@ def grid_of(arguments: argparse.Namespace) -> Grid:
         labels=tuple(arguments.labels),
         seeds=tuple(arguments.seeds),
         steps=arguments.steps or recipe.train_ssl.steps,
-        generalists=tuple(arguments.generalist or recipe.sam_label.generalists),
+        generalists=generalists,
         checkpoints=tuple(arguments.checkpoint),
         start=arguments.start,
         device=arguments.device,
     )
 
 
-def _check_generalist_has_a_say(recipe: Recipe) -> None:
+def _check_generalist_has_a_say(recipe: Recipe, generalists: Sequence[str]) -> None:
+    if "none" in generalists:
+        raise UsageError(
+            "generalist none asks nobody, which makes +SAM self-training; add --generalist with "
+            "one that answers"
+        )
     if recipe.sam_label.gate == "thresholds" and recipe.sam_label.specialist_weight == 1:
         raise UsageError(
             "sam_label.specialist_weight is 1 in this recipe, which makes +SAM self-training; "

@@ -12,10 +12,7 @@ BASELINE = SELF_TRAINING  # what a generalist has to beat
 
 _FILES = {ALONE: "alone", CONTINUED: "continued", SELF_TRAINING: "own", GENERALIST: "sam"}
 _RETRAINED = tuple(_FILES[arm] for arm in (CONTINUED, SELF_TRAINING, GENERALIST))
-_OWN_LABELS = (  # the generalist is asked, since sam-label has to ask one, and given no weight
-    *("--generalist", "region-growing", "--set", "sam_label.gate=thresholds"),
-    *("--set", "sam_label.specialist_weight=1.0", "--set", "sam_label.min_agreement=0.0"),
-)
+_OWN_LABELS = ("--generalist", "none", "--set", "sam_label.gate=thresholds")
 
 Command = list[str]
 """What `samssl` is given."""

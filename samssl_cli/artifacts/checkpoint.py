@@ -6,6 +6,7 @@ readable without running code.
     checkpoint.zarr/student     tensors
     checkpoint.zarr/teacher     tensors, for methods that have one; so are second and evaluator
     checkpoint.zarr/branches    tensors, for methods with more heads or decoders than the student's
+    checkpoint.zarr/average     tensors, with average_decay: the mean of the weights that predict
     checkpoint.zarr/state       tensors of the optimiser, with its step and schedule
     checkpoint.zarr/curves      one (steps,) array per loss term
 """

@@ -38,6 +38,9 @@ class PseudoLabels:
         self.fingerprint = self._store.fingerprint
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         self.names = self._store.names
+        named = self._store.manifest.plan["options"]["sam_label"]["generalist"]
+        self.asked: tuple[str, ...] = (named,) if isinstance(named, str) else tuple(named)
+        """The rows that sam-label was told to ask."""
         self.generalists = generalists_of(self._store.manifest)
         """Those that were asked for the labels, in this round and before it."""
         self.gate: dict[str, Any] | None = self._store.about.get("gate")

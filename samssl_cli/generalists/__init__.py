@@ -43,6 +43,8 @@ class GeneralistEntry(Entry):
     """None when all its weights saw the same data: the register has it under its own name."""
     takes_folder: bool = False
     """True when `--checkpoint` may also name a folder that transformers saved."""
+    is_asked: bool = True
+    """False when the row stands for nobody: then `build` is not called."""
 
 
 SHIPPED = Path(__file__).parent.parent / "weights"
@@ -88,5 +90,12 @@ GENERALISTS: dict[str, GeneralistEntry] = {
         "classical seeded region growing in 3D; no weights, no GPU",
         "Adams & Bischof, IEEE TPAMI 16(6), 1994",
         needs_checkpoint=False,
+    ),
+    "none": GeneralistEntry(
+        "samssl_cli.generalists.none:Nobody",
+        "nobody is asked: the specialist's own cleaned mask, the control of every other",
+        "Lee, ICML 2013 workshop (pseudo-labels); docs/few-labels.md",
+        needs_checkpoint=False,
+        is_asked=False,
     ),
 }

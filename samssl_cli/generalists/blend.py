@@ -10,16 +10,18 @@ from samssl_cli.generalists.fuse import Fused
 
 
 def blend(answers: Sequence[Fused], mask: NDArray[np.bool_]) -> Fused:
-    """Average the answers of G >= 1 generalists about one object.
+    """Average the answers of G generalists about one object.
 
     p = sum_k w_k p_k / sum_k w_k, with w_k the predicted IoU where all can say it, else the Dice of
     each with the specialist's mask (I, J, K): qualities of different kinds do not compare. The
     disagreement is the standard deviation over all prompt sets of all, weighted alike. A single
-    answer comes back as it is.
+    answer comes back as it is. Where nobody was asked (G = 0) it is the specialist's mask, 0 or 1.
 
     Source: SemiSAM+ (Zhang et al., arXiv:2502.20749) asks several generalists.
     Differs: they are weighted, there they are equal.
     """
+    if not answers:
+        return Fused(mask.astype(np.float32), np.zeros(mask.shape, np.float32), float("nan"))
     if len(answers) == 1:
         return answers[0]
     promised = np.array([answer.predicted_iou for answer in answers], np.float64)

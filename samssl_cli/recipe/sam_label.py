@@ -60,6 +60,11 @@ class SamLabel(Section):
         """The same section with one of its generalists."""
         return self.model_copy(update={"generalist": name})
 
+    def of_specialist_alone(self) -> "SamLabel":
+        """The same section with thresholds that make the pseudo-label the specialist's own."""
+        alone = {"specialist_weight": 1.0, "min_predicted_iou": 0.0, "min_agreement": 0.0}
+        return self.model_copy(update=alone)
+
     def narrowed(self) -> "SamLabel":
         """The same section with the options of the chosen generalists alone."""
         chosen = {name: self.options.get(name, {}) for name in self.generalists}

@@ -1,6 +1,6 @@
 """The sections of `train-ssl` and `retrain`."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -20,6 +20,11 @@ class Training(Optimization):
     unlabeled_batch: Count = Field(1, description="unlabeled patches per step")
     foreground_probability: Fraction = Field(
         0.5, description="how often a labeled patch is centred on a labeled voxel"
+    )
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="of the running mean of the weights that predict, which is then what predicts; "
+        "0: no mean",
     )
 
     def narrowed(self) -> Self:
@@ -53,4 +58,18 @@ class Retrain(Training):
         "confidence",
         description="confidence: a voxel counts as much as its likeliest class is probable; "
         "accepted: all count the same, but those of rejected answers",
+    )
+    min_confidence: Fraction = Field(
+        0.0,
+        description="a voxel of a pseudo-label whose likeliest class is less probable than this is "
+        "not learned from; with two classes, up to 0.5 changes nothing",
+    )
+    keep_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="part of the pseudo-labeled cases that is learned from, the most reliable ones",
+    )
+    rank_by: Literal["confidence", "agreement"] = Field(
+        "confidence",
+        description="what makes a case reliable: the mean probability of its foreground, or the "
+        "mean agreement of generalist and specialist on its accepted objects",
     )

@@ -23,6 +23,7 @@ from samssl_cli.stages.asking import check_strategies
 from samssl_cli.stages.inputs import check_option_tables
 from samssl_cli.stages.panel import (
     Weights,
+    asks_nobody,
     choose_panel,
     load_panel,
     panel_inputs,
@@ -30,7 +31,7 @@ from samssl_cli.stages.panel import (
     with_rows,
 )
 from samssl_cli.stages.provenance import provenance
-from samssl_cli.stages.refining import check_gate_refines
+from samssl_cli.stages.refining import check_gate_refines, check_somebody_refines
 from samssl_cli.stages.run import Work, run_stage
 from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
 from samssl_cli.stages.voxel_size import prediction_grid
@@ -181,6 +182,7 @@ def _asks_generalists(
     """Whether the rows with the generalists apply: to a checkpoint, with weights where needed."""
     if refine:
         _check_refinable(what, recipe)
+        check_somebody_refines(found)
     if what.kind != "checkpoint" or not (recipe.evaluate.sanity or refine):
         named = next((which.file or which.own for which in found if which.file or which.own), None)
         if named is not None:
@@ -189,6 +191,12 @@ def _asks_generalists(
                 f"--checkpoint {where}: the generalist is asked only beside a trained network, "
                 "and not with --no-sanity; leave it out"
             )
+        return False
+    if asks_nobody(found):
+        progress.note(
+            "the rows with the generalist are left out: generalist none asks nobody; --generalist "
+            "names another"
+        )
         return False
     check_strategies(recipe.prompt)
     for which in found:

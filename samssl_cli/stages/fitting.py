@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,16 +20,15 @@ from samssl_cli.errors import Interrupted, UsageError
 from samssl_cli.methods import METHODS
 from samssl_cli.methods.method import Method, PseudoLabelTerm
 from samssl_cli.networks import build_network, size_multiple
-from samssl_cli.recipe import Recipe, Training
+from samssl_cli.recipe import Recipe, Retrain, Training
 from samssl_cli.registry import load
 from samssl_cli.stages.device import describe_hardware
 from samssl_cli.stages.run import Work
+from samssl_cli.training.average import Averaged
 from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVolume
 from samssl_cli.training.loop import Hooks, fit
 from samssl_cli.training.state import to_tensors
 from samssl_cli.training.tensorboard import curve_writer
-
-VoxelWeight = Literal["confidence", "accepted"]
 
 
 def fit_and_seal(
@@ -45,16 +44,17 @@ def fit_and_seal(
     tensorboard: Path | None,
     generalists: Sequence[Mapping[str, Any]] = (),
     gate: Mapping[str, Any] | None = None,
+    selection: Mapping[str, Any] | None = None,
 ) -> None:
     """Train from where an earlier run stopped, and seal the checkpoint.
 
     Raises:
         Interrupted: after a signal, with the state saved.
     """
-    scratch = work.draft.scratch()
+    scratch, learner = work.draft.scratch(), averaged(method, options)
     with curve_writer(tensorboard) as on_step:
         final = fit(
-            method,
+            learner,
             streams,
             options=options,
             seed=seed,
@@ -72,25 +72,38 @@ def fit_and_seal(
         raise Interrupted(work.stop.signum)
     write_checkpoint(work.draft.root, final)
     learned_from = [dict(record) for record in generalists]
+    unlabeled = cases.unlabeled if selection is None else selection["kept"]
     work.draft.seal(
         {
-            **about(cases, recipe, options, method),
+            **about(cases, recipe, options, method, num_unlabeled=len(unlabeled)),
+            "predictor": _name_of_predictor(learner),
             "generalists": learned_from,
             "hardware": describe_hardware(device),
             **({} if gate is None else {"gate": dict(gate)}),
+            **({} if selection is None else {"selection": dict(selection)}),
         }
     )
 
 
-def about(cases: Cases, recipe: Recipe, options: Training, method: Method) -> dict[str, Any]:
-    """What a reader of the checkpoint has to know to predict with it and to report on it."""
-    names = {id(module): name for name, module in method.modules().items()}
+def averaged(method: Method, options: Training) -> Method | Averaged:
+    """The method, with the running mean of its weights where the recipe asks for it."""
+    return Averaged(method, decay=options.average_decay) if options.average_decay else method
+
+
+def _name_of_predictor(learner: Method | Averaged) -> str:
+    names = {id(module): name for name, module in learner.modules().items()}
+    return names[id(learner.predictor())]
+
+
+def about(
+    cases: Cases, recipe: Recipe, options: Training, method: Method, *, num_unlabeled: int
+) -> dict[str, Any]:
+    """What a reader of the checkpoint has to know of its training, as JSON values."""
     return {
         **cases.facts.to_json(),
         **({} if cases.spacing_is_known else {"spacing_is_known": False}),
         "network": recipe.network.model_dump(mode="json"),
         "patch_size": list(options.patch_size),
-        "predictor": names[id(method.predictor())],
         "method": options.method,
         "method_options": method.options.model_dump(mode="json"),
         "steps": options.steps,
@@ -99,7 +112,7 @@ def about(cases: Cases, recipe: Recipe, options: Training, method: Method) -> di
             "training": len(cases.labeled),
             "selection": 0,
             "calibration": 0,
-            "unlabeled": len(cases.unlabeled),
+            "unlabeled": num_unlabeled,
         },
     }
 
@@ -184,23 +197,26 @@ def unlabeled_volumes(cases: Cases) -> list[UnlabeledVolume]:
 
 
 def pseudo_labeled_volumes(
-    cases: Cases, pseudo: PseudoLabels, *, voxel_weight: VoxelWeight
+    cases: Cases, pseudo: PseudoLabels, names: Sequence[str], options: Retrain
 ) -> list[UnlabeledVolume]:
-    """Read the unlabeled cases with what the generalist said about them."""
+    """Read these unlabeled cases with what the generalist said about them."""
     return [
-        UnlabeledVolume(cases.read_unlabeled(name).image, targets(pseudo.read(name), voxel_weight))
-        for name in pseudo.names
+        UnlabeledVolume(cases.read_unlabeled(name).image, targets(pseudo.read(name), options))
+        for name in names
     ]
 
 
-def targets(pseudo: PseudoLabel, voxel_weight: VoxelWeight) -> NDArray[np.float16]:
+def targets(pseudo: PseudoLabel, options: Retrain) -> NDArray[np.float16]:
     """Foreground probabilities and, last, the weight of each voxel: (classes - 1 + 1, I, J, K).
 
-    The weight is 0 where the answer was rejected, else the probability of the likeliest class
-    ("confidence") or 1 ("accepted").
+    The weight is 0 where the answer was rejected, or the likeliest class is less probable than
+    `min_confidence`; else that probability (`sam_voxel_weight` "confidence") or 1 ("accepted").
     """
-    weight = pseudo.acceptance.astype(np.float16)
-    if voxel_weight == "confidence":
-        weight *= pseudo.confidence.max(axis=0)
+    winning = pseudo.confidence.max(axis=0)
+    # `min_confidence` in half precision, as the probabilities are, so that 0.9 is not below 0.9
+    is_sure = winning >= np.float16(options.min_confidence)
+    weight = (pseudo.acceptance * is_sure).astype(np.float16)
+    if options.sam_voxel_weight == "confidence":
+        weight *= winning
     targets: NDArray[np.float16] = np.concatenate([pseudo.confidence[1:], weight[None]])
     return targets.astype(np.float16)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.errors import UsageError
+from samssl_cli.generalists import GENERALISTS
 from samssl_cli.progress import Progress
-from samssl_cli.recipe import Recipe, SamLabel
+from samssl_cli.recipe import Recipe, SamLabel, validate
+from samssl_cli.registry import load
 from samssl_cli.stages.asking import generalist_record, load_generalist
 from samssl_cli.stages.which_generalist import (
     Which,
@@ -85,7 +87,8 @@ def which_generalists(recipe: Recipe, weights: Weights) -> tuple[Which, ...]:
     """Understand all that was asked for; the weights folder is not looked at.
 
     Raises:
-        UsageError: when there is no such row or file, or one row is named twice.
+        UsageError: when there is no such row or file, one row is named twice, or `none` has
+            company or weights.
         ArtifactError: when an artifact cannot be read, or is of another kind.
         WeightsError: when an artifact was made from other weights than the file.
     """
@@ -100,26 +103,56 @@ def which_generalists(recipe: Recipe, weights: Weights) -> tuple[Which, ...]:
             f"{' and '.join(section.generalists)} are of one row, and are asked with the same "
             "options; name each row once"
         )
+    for which in found:
+        if not which.is_asked:
+            _check_stands_alone(which, found)
     return found
 
 
+def asks_nobody(found: Sequence[Which]) -> bool:
+    """Whether `none` is what was asked for: self-training, without a generalist."""
+    return not any(which.is_asked for which in found)
+
+
+def _check_stands_alone(which: Which, found: Sequence[Which]) -> None:
+    others = [one.name for one in found if one is not which]
+    if others:
+        raise UsageError(
+            f"generalist {which.name} asks nobody, and {' and '.join(others)} cannot be asked "
+            "beside it; leave one of them out"
+        )
+    if which.file is not None:
+        raise UsageError(
+            f"generalist {which.name} asks nobody; leave out --checkpoint {which.file}"
+        )
+    options = load(GENERALISTS, which.name, kind="generalist").Options
+    where = f"sam_label.options.{which.name}"
+    validate(options, which.recipe.sam_label.chosen_options, where=where)
+
+
 def with_rows(recipe: Recipe, found: Sequence[Which]) -> Recipe:
-    """The same recipe with rows for paths, and the options of these rows alone."""
+    """The same recipe with rows for paths, and the options of these rows alone.
+
+    Where nobody is asked, the thresholds are those that leave the specialist's labels alone, so
+    that no result and no fingerprint depends on them.
+    """
     options = {which.name: which.recipe.sam_label.chosen_options for which in found}
     rows = tuple(options)
     asked = {"generalist": rows[0] if len(rows) == 1 else rows, "options": options}
     section = recipe.sam_label.model_copy(update=asked)
+    if asks_nobody(found):
+        section = section.of_specialist_alone()
     return recipe.narrowed().model_copy(update={"sam_label": section})
 
 
 def panel_of(found: Sequence[Which]) -> Panel:
-    """The generalists with these weights, and no others.
+    """The generalists with these weights, and no others; empty where nobody is asked.
 
     Raises:
         UsageError: when weights are missing, or are not of this generalist.
         WeightsError: when a file cannot be read.
     """
-    return tuple(Panelist(which, digest_of(which)) for which in found)
+    return tuple(Panelist(which, digest_of(which)) for which in found if which.is_asked)
 
 
 def choose_panel(

@@ -15,6 +15,7 @@ from samssl_cli.stages.inputs import check_option_tables
 from samssl_cli.stages.panel import (
     Panel,
     Weights,
+    asks_nobody,
     choose_panel,
     load_panel,
     which_generalists,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.generalists.types import Generalist
     from samssl_cli.prompts.types import ObjectPrompts
+    from samssl_cli.stages.which_generalist import Which
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,15 @@ def plan_refinement(recipe: Recipe, weights: Weights, progress: Progress) -> Ref
     """Find the generalists of a recipe with their weights, in the weights folder when not named.
 
     Raises:
-        UsageError: when a generalist or strategy is unknown, the weights do not fit it, or the
-            gate would have to be calibrated.
+        UsageError: when a generalist or strategy is unknown, the weights do not fit it, nobody is
+            asked, or the gate would have to be calibrated.
         WeightsError: when they cannot be read.
     """
     check_option_tables(recipe)
     check_strategies(recipe.prompt)
     check_gate_refines(recipe.sam_label)
     found = which_generalists(recipe, weights)
+    check_somebody_refines(found)
     return Refinement(with_rows(recipe, found), choose_panel(found, None, progress))
 
 
@@ -83,6 +86,15 @@ def check_gate_refines(options: SamLabel) -> None:
         raise UsageError(
             '--refine: sam_label.gate = "calibrated" learns on the labeled cases of sam-label, and '
             "none are at hand; add --set sam_label.gate=thresholds"
+        )
+
+
+def check_somebody_refines(found: "Sequence[Which]") -> None:
+    """Raise a `UsageError` where nobody is asked, as in a recipe of self-training."""
+    if asks_nobody(found):
+        raise UsageError(
+            "--refine: generalist none asks nobody, and a prediction alone is not refined; add "
+            "--generalist with one that answers, or leave out --refine"
         )
 
 

@@ -13,6 +13,7 @@ from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, Retrain
 from samssl_cli.stages.inputs import check_dropout, check_made_from, check_option_tables
 from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.selecting import check_rankable, select_cases
 
 if TYPE_CHECKING:
     from samssl_cli.methods.method import PseudoLabelTerm
@@ -57,6 +58,7 @@ def retrain(
     recipe = recipe.narrowed().with_norm(norm)
     check_dropout(recipe, recipe.retrain.method)
     check_made_from(cases, pseudo.path, pseudo.cases_fingerprint, cure="samssl sam-label")
+    check_rankable(pseudo, recipe.retrain)
     inputs = {"cases": cases.fingerprint, "pseudo": pseudo.fingerprint}
     plan = Plan(
         kind="checkpoint",
@@ -96,7 +98,9 @@ def _retrain(
     from samssl_cli.stages.device import pick_device
     from samssl_cli.training.batches import PatchStreams
 
-    where = pick_device(device)
+    where, selection = pick_device(device), select_cases(pseudo, recipe.retrain)
+    if selection is not None:
+        work.progress.note(selection.in_words())
     method = fitting.build_method(
         cases,
         recipe,
@@ -108,7 +112,12 @@ def _retrain(
     )
     streams = PatchStreams(
         fitting.labeled_volumes(cases),
-        fitting.pseudo_labeled_volumes(cases, pseudo, voxel_weight=recipe.retrain.sam_voxel_weight),
+        fitting.pseudo_labeled_volumes(
+            cases,
+            pseudo,
+            pseudo.names if selection is None else list(selection.kept),
+            recipe.retrain,
+        ),
         options=recipe.retrain,
         augmentation=recipe.augmentation,
         seed=seed,
@@ -126,6 +135,7 @@ def _retrain(
         tensorboard=tensorboard,
         generalists=merged([] if init is None else init.generalists, pseudo.generalists),
         gate=pseudo.gate,
+        selection=None if selection is None else selection.to_json(),
     )
 
 

@@ -10,6 +10,7 @@ from samssl_cli.artifacts.labels import PseudoLabel, write_pseudo_label
 from samssl_cli.artifacts.lineage import merged
 from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.artifacts.prompt_set import PromptSet
+from samssl_cli.errors import UsageError
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.stages.asking import answer_record, ask, embed_once
@@ -18,6 +19,7 @@ from samssl_cli.stages.panel import (
     Panel,
     Panelist,
     Weights,
+    asks_nobody,
     choose_panel,
     load_panel,
     load_panelist,
@@ -61,6 +63,11 @@ def sam_label(
     panel = choose_panel(found, cases, progress)
     inputs = {"cases": cases.fingerprint, "prompts": prompts.fingerprint}
     is_calibrated = recipe.sam_label.gate == "calibrated"
+    if is_calibrated and asks_nobody(found):
+        raise UsageError(
+            '--generalist none: sam_label.gate = "calibrated" learns what answers are worth, and '
+            "nobody gives any; add --set sam_label.gate=thresholds"
+        )
     plan = Plan(
         kind="labels",
         stage="sam-label",
@@ -77,9 +84,7 @@ def sam_label(
         else:
             told = _label(work, cases, prompts, generalists, recipe)
         totals = _totals(work, prompts)
-        progress.note(
-            f"accepted the answers for {totals['num_accepted']} of {totals['num_objects']} objects"
-        )
+        progress.note(_in_words(totals, is_own=not panel))
         if embeddings is not None and embeddings.is_used:
             progress.note(embeddings.report())
         asked = merged(prompts.generalists, [one.record for one in panel])
@@ -150,6 +155,12 @@ def _label_case(
         objects=[answer_record(answer) for answer in answers],
         geometry=case.geometry,
     )
+
+
+def _in_words(totals: dict[str, int], *, is_own: bool) -> str:
+    if is_own:
+        return f"asked nobody: {totals['num_objects']} objects keep the specialist's own labels"
+    return f"accepted the answers for {totals['num_accepted']} of {totals['num_objects']} objects"
 
 
 def _totals(work: Work, prompts: PromptSet) -> dict[str, int]:

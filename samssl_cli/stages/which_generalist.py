@@ -38,6 +38,11 @@ class Which:
         (name,) = self.recipe.sam_label.generalists
         return name
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is anybody to ask: not where `none` is named."""
+        return GENERALISTS[self.name].is_asked
+
 
 def which_generalist(recipe: Recipe, checkpoint: Path | None) -> Which:
     """Understand what was asked for; the weights folder is not looked at.

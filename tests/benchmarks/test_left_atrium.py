@@ -91,8 +91,8 @@ def test_the_rows_differ_in_their_pseudo_labels_alone(make_grid):
     assert own[2].endswith("own-pseudo.zarr")
     assert sam[2].endswith("sam-pseudo.zarr")
     to_own, to_sam = (one for one in chain if one[0] == "sam-label")
-    assert options(to_own, "--generalist") == ["region-growing"]
-    assert "sam_label.specialist_weight=1.0" in options(to_own, "--set")
+    assert options(to_own, "--generalist") == ["none"]
+    assert "sam_label.gate=thresholds" in options(to_own, "--set")
     assert options(to_sam, "--generalist") == ["scout"]
 
 
@@ -114,6 +114,8 @@ def test_weights_and_changes_reach_the_commands_that_use_them(make_grid):
 def test_a_generalist_without_a_say_is_refused(make_grid):
     with pytest.raises(UsageError, match=r"makes \+SAM self-training"):
         make_grid("--set", "sam_label.specialist_weight=1.0")
+    with pytest.raises(UsageError, match=r"makes \+SAM self-training"):
+        make_grid("--generalist", "none")
 
 
 # The run

@@ -18,6 +18,14 @@ def test_a_single_answer_comes_back_as_it_is():
     assert blend([one], MASK) is one
 
 
+def test_where_nobody_was_asked_it_is_the_specialists_mask():
+    found = blend([], MASK)
+    assert found.probability.dtype == np.float32
+    np.testing.assert_array_equal(found.probability, MASK)
+    assert not found.disagreement.any()
+    assert np.isnan(found.predicted_iou)
+
+
 def test_predicted_iou_weighs_where_all_can_say_it():
     # 0.9 and 0.3, so 3 to 1.
     found = blend([fused(1, 1, 0, 0, iou=0.9), fused(0, 0, 0, 1, iou=0.3)], MASK)

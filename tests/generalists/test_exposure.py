@@ -50,7 +50,7 @@ def test_a_data_set_is_found_by_its_key_and_its_aliases(one):
         assert find_dataset(name) == one
 
 
-@pytest.mark.parametrize("name", GENERALISTS)
+@pytest.mark.parametrize("name", [name for name, row in GENERALISTS.items() if row.is_asked])
 def test_every_generalist_of_the_table_has_rows(name):
     assert name in {row["generalist"] for row in ROWS}
 

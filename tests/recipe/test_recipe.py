@@ -33,7 +33,7 @@ def recipe_file(tmp_path):
 
 def test_the_shipped_recipes_are_listed_with_a_line_each():
     assert set(SHIPPED) == {
-        *("default", "quick", "la", "la-1label", "ct-organ", "multi-organ"),
+        *("default", "quick", "self-training", "la", "la-1label", "ct-organ", "multi-organ"),
         *("semisam", "semisam-plus", "semisam-o1", "sfr"),
     }
     assert all(line and not line.startswith("#") for line in shipped_recipes().values())
@@ -83,7 +83,13 @@ def test_sfr_and_one_label_learn_from_pseudo_labels_at_full_weight():
     for name in ("sfr", "la-1label"):
         term = pseudo_term(read_recipe(name).retrain)
         assert {term.weight_at(step) for step in (0, 500, 5999)} == {1.0}
-    assert read_recipe("la-1label").sam_label.specialist_weight == 1.0
+    assert read_recipe("la-1label").sam_label.generalist == "none"
+
+
+def test_self_training_is_quick_without_a_generalist():
+    ours, quick = read_recipe("self-training"), read_recipe("quick")
+    assert ours.sam_label.generalist == "none"
+    assert ours.model_copy(update={"sam_label": quick.sam_label}) == quick
 
 
 def test_la_is_the_setting_of_the_literature():

@@ -17,6 +17,7 @@ from samssl_cli.networks import build_network
 from samssl_cli.progress import Silent
 from samssl_cli.recipe import Augmentation, Network, Training
 from samssl_cli.registry import load
+from samssl_cli.training.average import Averaged
 from samssl_cli.training.batches import PatchStreams
 from samssl_cli.training.loop import Hooks, fit
 
@@ -144,6 +145,26 @@ def test_a_resumed_run_with_pseudo_labels_equals_an_undisturbed_one(name, make_s
 
     assert set(whole.curves) >= {"supervised", "sam"}
     assert_equal(Run().fit(method(9), streams, training, resume=stopped), whole)
+
+
+@pytest.mark.parametrize("name", ["supervised", "mean-teacher", "cps", "bcp", "mc-net", "ad-mt"])
+def test_an_average_changes_no_training_and_resumes_with_it(name, make_streams):
+    training = options()
+    streams = make_streams(training)
+
+    def method(seed: int) -> Method:
+        return load(METHODS, name, kind="method")(student(name, seed), {}, steps=6)
+
+    plain = Run().fit(method(0), streams, training)
+    whole = Run().fit(Averaged(method(0), decay=0.5), streams, training)
+    stopped = Run().fit(Averaged(method(0), decay=0.5), streams, training, stop_after=3)
+    resumed = Run().fit(Averaged(method(9), decay=0.5), streams, training, resume=stopped)
+
+    assert_equal(resumed, whole)
+    followed = {key: tensors for key, tensors in whole.modules.items() if key != "average"}
+    np.testing.assert_equal(followed, plain.modules)
+    with pytest.raises(AssertionError):
+        np.testing.assert_equal(whole.modules["average"], whole.modules["student"])
 
 
 def test_noise_and_dropout_do_not_depend_on_the_random_state_before(make_streams):
