@@ -43,6 +43,8 @@ class GeneralistEntry(Entry):
     """None when all its weights saw the same data: the register has it under its own name."""
     takes_folder: bool = False
     """True when `--checkpoint` may also name a folder that transformers saved."""
+    has_features: bool = False
+    """True when it is `Featured`: a first guess can look through its encoder."""
 
 
 SHIPPED = Path(__file__).parent.parent / "weights"
