@@ -84,6 +84,7 @@ GENERALISTS: dict[str, GeneralistEntry] = {
         trainings=Trainings(
             "variant", "turbo", {"turbo": "sam-med3d-turbo", "original": "sam-med3d"}
         ),
+        has_features=True,
     ),
     "region-growing": GeneralistEntry(
         "samssl_cli.generalists.region_growing:RegionGrowing",

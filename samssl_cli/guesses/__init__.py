@@ -24,4 +24,10 @@ FIRST_GUESSES: dict[str, GuessEntry] = {
         "Vercauteren et al., NeuroImage 45, 2009 (demons); Artaechevarria et al., TMI 28, 2009",
         needs_encoder=False,
     ),
+    "prototype": GuessEntry(
+        "samssl_cli.guesses.prototype:Prototype",
+        "each place is compared with those of the labeled objects, in a generalist's features",
+        "after Zhang et al., SemiSAM-O1 (round 0)",
+        needs_encoder=True,
+    ),
 }
