@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from samssl_cli.generalists import GENERALISTS
+from samssl_cli.guesses import FIRST_GUESSES
 from samssl_cli.methods import METHODS
 from samssl_cli.recipe import Recipe, shipped_recipes
 from samssl_cli.recipe.describing import kind
@@ -51,6 +52,9 @@ def page() -> str:
     for name in GENERALISTS:
         options = load(GENERALISTS, name, kind="generalist").Options
         parts += _section(f"[sam_label.options.{name}]", options)
+    for name in FIRST_GUESSES:
+        options = load(FIRST_GUESSES, name, kind="first guess").Options
+        parts += _section(f"[first_guess.options.{name}]", options)
     return "\n".join(parts)
 
 

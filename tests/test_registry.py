@@ -5,6 +5,7 @@ import pytest
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists import GENERALISTS
+from samssl_cli.guesses import FIRST_GUESSES
 from samssl_cli.methods import METHODS
 from samssl_cli.metrics import METRICS
 from samssl_cli.networks import NETWORKS
@@ -16,6 +17,7 @@ TABLES = {
     "network": NETWORKS,
     "generalist": GENERALISTS,
     "strategy": STRATEGIES,
+    "first guess": FIRST_GUESSES,
     "metric": METRICS,
 }
 ROWS = [
@@ -54,7 +56,7 @@ def test_every_row_loads_and_says_what_it_is_and_where_it_is_from(kind, name):
 def test_the_tables_and_the_recipe_are_read_without_torch():
     code = (
         "import sys, samssl_cli.recipe, samssl_cli.methods, samssl_cli.networks, "
-        "samssl_cli.generalists, samssl_cli.prompts, samssl_cli.metrics;"
+        "samssl_cli.generalists, samssl_cli.prompts, samssl_cli.metrics, samssl_cli.guesses;"
         "assert not {'torch', 'monai', 'scipy'} & set(sys.modules), 'slow import'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

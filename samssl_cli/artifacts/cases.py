@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
-from samssl_cli.artifacts.manifest import read_manifest
+from samssl_cli.artifacts.manifest import digest, read_manifest
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.errors import DamagedArtifactError
 from samssl_cli.volumes.geometry import Geometry
@@ -113,6 +113,12 @@ class Cases:
     def names(self) -> tuple[str, ...]:
         """All cases: labeled, unlabeled, test."""
         return self.labeled + self.unlabeled + self.test
+
+    @property
+    def labeled_fingerprint(self) -> str:
+        """Of the labeled cases alone: their names, images and labels."""
+        members = self._store.manifest.members
+        return digest({name: members[name] for name in self.labeled})
 
     def read_unlabeled(self, name: str) -> UnlabeledCase:
         """Read the image of any case."""

@@ -1,5 +1,6 @@
 """What the specialist says of the unlabeled cases: its predictions, and the prompts from them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def write_prompts(
     uncertainty: NDArray[np.float32],
     objects: tuple[ObjectPrompts, ...],
     geometry: Geometry,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Write the predictions and prompts of one case."""
+    """Write the predictions and prompts of one case; `notes` say what did not go as planned."""
     i, j, k = uncertainty.shape
     arrays, attributes = pack(objects, (i, j, k))
     own = {
@@ -67,5 +69,6 @@ def write_prompts(
         "prompts": attributes,
         "num_objects": len(objects),
         "geometry": geometry.to_json(),
+        **({"notes": list(notes)} if notes else {}),
     }
     store.write(name, {**own, **arrays}, facts)

@@ -17,7 +17,8 @@ def list_parts(
         str | None,
         typer.Argument(
             metavar="[TABLE]",
-            help="methods, networks, generalists, strategies, metrics or recipes; default: all",
+            help="methods, networks, generalists, strategies, guesses, metrics or recipes; "
+            "default: all",
         ),
     ] = None,
 ) -> None:
@@ -33,6 +34,7 @@ def list_parts(
 
 def _tables() -> "dict[str, Mapping[str, Entry]]":
     from samssl_cli.generalists import GENERALISTS
+    from samssl_cli.guesses import FIRST_GUESSES
     from samssl_cli.methods import METHODS
     from samssl_cli.metrics import METRICS
     from samssl_cli.networks import NETWORKS
@@ -43,6 +45,7 @@ def _tables() -> "dict[str, Mapping[str, Entry]]":
         "networks": NETWORKS,
         "generalists": GENERALISTS,
         "strategies": STRATEGIES,
+        "guesses": FIRST_GUESSES,
         "metrics": METRICS,
     }
 

@@ -45,6 +45,8 @@ class GeneralistEntry(Entry):
     """True when `--checkpoint` may also name a folder that transformers saved."""
     is_asked: bool = True
     """False when the row stands for nobody: then `build` is not called."""
+    has_features: bool = False
+    """True when it is `Featured`: a first guess can look through its encoder."""
 
 
 SHIPPED = Path(__file__).parent.parent / "weights"
@@ -84,6 +86,7 @@ GENERALISTS: dict[str, GeneralistEntry] = {
         trainings=Trainings(
             "variant", "turbo", {"turbo": "sam-med3d-turbo", "original": "sam-med3d"}
         ),
+        has_features=True,
     ),
     "region-growing": GeneralistEntry(
         "samssl_cli.generalists.region_growing:RegionGrowing",

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists.checkpoint_file import PUBLISHED_MED3D, WeightsFacts
+from samssl_cli.generalists.dense_features import dense_features, on_image
 from samssl_cli.generalists.lesson import Taught, VolumeLesson
 from samssl_cli.generalists.lora_parts import take_parts, training_parts
 from samssl_cli.generalists.med3d_architecture import Med3d
@@ -29,6 +30,7 @@ from samssl_cli.generalists.med3d_windows import (
 from samssl_cli.generalists.types import Proposal
 from samssl_cli.prompts.types import Prompt
 from samssl_cli.recipe import Count, Positive, PositiveCount, Section, validate
+from samssl_cli.volumes.coarse import CoarseGrid
 from samssl_cli.volumes.grid import Index, Spacing
 from samssl_cli.volumes.resample import resample_image, target_shape
 
@@ -210,6 +212,30 @@ class SamMed3d:
         shape = target_shape((i, j, k), spacing_mm, SPACING_MM)
         volume = resample_image(image[channel : channel + 1], shape, order=1)[0]
         return WindowedImage(volume, (i, j, k), self._model, self._device)
+
+    def dense_features(self, image: Volume, spacing_mm: Spacing, *, num_shifts: int) -> CoarseGrid:
+        """Features of a channel of an image (C, I, J, K), on cells of 24 mm / num_shifts.
+
+        Each describes a cube of 24 mm around the middle of its cell.
+
+        Raises:
+            UsageError: when the image does not have the channel that the options ask for.
+        """
+        embedding, shape = self.embed(image, spacing_mm), self._model.shape
+
+        def encode(start: Index) -> Volume:
+            features: Volume = embedding.features(start)[0].float().cpu().numpy()
+            return features
+
+        grid = dense_features(
+            encode,
+            embedding.grid_shape,
+            window=shape.window,
+            patch=shape.patch,
+            num_shifts=num_shifts,
+            overlap=self.options.overlap,
+        )
+        return on_image(grid, embedding.grid_shape, embedding.shape)
 
     def segment(self, embedding: WindowedImage, prompts: Sequence[Prompt]) -> Proposal:
         """Answer S prompts about one object.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from samssl_cli.generalists.embedding_cache import EmbeddingCache
 from samssl_cli.prompts.types import Prompt
+from samssl_cli.volumes.coarse import CoarseGrid
 from samssl_cli.volumes.grid import Spacing
 
 
@@ -57,6 +58,22 @@ class Remembering(Protocol):
 
     def remember_in(self, cache: EmbeddingCache, *, weights_sha256: str, device: str) -> None:
         """Look embeddings up in a cache from now on, and keep there what has to be computed."""
+
+
+@runtime_checkable
+class Featured(Protocol):
+    """A generalist whose encoder describes every place of an image with a vector."""
+
+    def dense_features(
+        self, image: NDArray[np.float32], spacing_mm: Spacing, *, num_shifts: int
+    ) -> CoarseGrid:
+        """Features of an image (C, I, J, K), on a grid that `num_shifts` makes finer.
+
+        Args:
+            image: preprocessed, as it is in `cases.zarr`.
+            spacing_mm: voxel sizes along I, J and K.
+            num_shifts: along each axis, how many encodings are interleaved.
+        """
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ are stored in the artifact it writes, and are part of its fingerprint.
 from samssl_cli.recipe.adapt import Adapt
 from samssl_cli.recipe.augmentation import Augmentation
 from samssl_cli.recipe.evaluate import Evaluate
+from samssl_cli.recipe.first_guess import FirstGuess
 from samssl_cli.recipe.gate import Gate
 from samssl_cli.recipe.inference import Inference
 from samssl_cli.recipe.network import Network
@@ -37,6 +38,7 @@ __all__ = [
     "Augmentation",
     "Count",
     "Evaluate",
+    "FirstGuess",
     "Fraction",
     "Gate",
     "Inference",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from samssl_cli.recipe.adapt import Adapt
 from samssl_cli.recipe.augmentation import Augmentation
 from samssl_cli.recipe.evaluate import Evaluate
+from samssl_cli.recipe.first_guess import FirstGuess
 from samssl_cli.recipe.gate import Gate
 from samssl_cli.recipe.inference import Inference
 from samssl_cli.recipe.network import Network
@@ -24,6 +25,7 @@ class Recipe(Section):
     augmentation: Augmentation = Augmentation()
     train_ssl: TrainSsl = TrainSsl()
     prompt: Prompt = Prompt()
+    first_guess: FirstGuess = FirstGuess()
     sam_label: SamLabel = SamLabel()
     gate: Gate = Gate()
     retrain: Retrain = Retrain()

@@ -6,6 +6,7 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.errors import StaleArtifactError, UsageError
 from samssl_cli.generalists import GENERALISTS
+from samssl_cli.guesses import FIRST_GUESSES
 from samssl_cli.methods import METHODS
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
@@ -14,12 +15,14 @@ from samssl_cli.stages.voxel_size import PredictionGrid
 
 
 def check_option_tables(recipe: Recipe) -> None:
-    """Raise a `UsageError` for options of a method or generalist that does not exist."""
+    """Raise a `UsageError` for options of a method, generalist or first guess that is not there."""
     for section in (recipe.train_ssl, recipe.retrain):
         for name in section.method_options:
             check_name(METHODS, name, kind="method in method_options")
     for name in recipe.sam_label.options:
         check_name(GENERALISTS, name, kind="generalist in sam_label.options")
+    for name in recipe.first_guess.options:
+        check_name(FIRST_GUESSES, name, kind="first guess in first_guess.options")
 
 
 def check_dropout(recipe: Recipe, method: str) -> None:

@@ -2,19 +2,14 @@
 
 from pathlib import Path
 
-from samssl_cli.artifacts.cases import Cases
+from samssl_cli.artifacts.cases import Cases, UnlabeledCase
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.manifest import Plan
-from samssl_cli.artifacts.prompt_set import write_prompts
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
-from samssl_cli.stages.asking import (
-    check_strategies,
-    place_prompts,
-    predict_with_uncertainty,
-    seed_of_case,
-)
+from samssl_cli.stages.asking import check_strategies, predict_with_uncertainty
 from samssl_cli.stages.inputs import check_same_classes, note_other_training
+from samssl_cli.stages.prompting import Predicted, prompt_each, seal_prompts
 from samssl_cli.stages.run import Work, run_stage
 from samssl_cli.stages.voxel_size import PredictionGrid, prediction_grid
 
@@ -68,46 +63,14 @@ def _prompt(
     from samssl_cli.stages.device import pick_device
     from samssl_cli.stages.specialist import load_specialist, note_untrained_flips
 
-    options = recipe.prompt
     note_untrained_flips(checkpoint, recipe.inference, work.progress)
     specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
-    store = work.draft.root
-    for name in work.each_pending(store, cases.unlabeled, "prompting"):
-        case = cases.read_unlabeled(name)
-        case_seed = seed_of_case(seed, name)
-        probability, uncertainty = predict_with_uncertainty(
-            specialist, case.image, options, shape=grid.shape(case.geometry), seed=case_seed
-        )
-        objects = place_prompts(probability, uncertainty, options, seed=case_seed)
-        write_prompts(
-            store,
-            name,
-            probability=probability,
-            uncertainty=uncertainty,
-            objects=objects,
-            geometry=case.geometry,
-        )
-    _seal(work, cases, checkpoint)
 
-
-def _seal(work: Work, cases: Cases, checkpoint: Checkpoint) -> None:
-    from samssl_cli.artifacts.members import read_member_attributes
-
-    counts = {
-        name: read_member_attributes(work.draft.root.member(name))["num_objects"]
-        for name in cases.unlabeled
-    }
-    empty = [name for name, count in counts.items() if count == 0]
-    if empty:
-        work.progress.note(
-            f"the specialist found nothing in {len(empty)} of {len(counts)} cases, "
-            f"which get no prompts: {', '.join(empty[:5])}{' ...' if len(empty) > 5 else ''}"
+    def predict(case: UnlabeledCase, seed: int) -> Predicted:
+        shape = grid.shape(case.geometry)
+        return Predicted(
+            *predict_with_uncertainty(specialist, case.image, recipe.prompt, shape=shape, seed=seed)
         )
-    work.draft.seal(
-        {
-            **cases.facts.to_json(),
-            "num_objects": sum(counts.values()),
-            "cases_without": empty,
-            "generalists": checkpoint.generalists,
-        }
-    )
+
+    prompt_each(work, cases, predict, recipe.prompt, seed=seed)
+    seal_prompts(work, cases, predictor="specialist", generalists=checkpoint.generalists)

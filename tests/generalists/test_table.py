@@ -9,6 +9,7 @@ import pytest
 import samssl_cli
 from samssl_cli.errors import RecipeError, UsageError
 from samssl_cli.generalists import GENERALISTS
+from samssl_cli.generalists.types import Featured
 from samssl_cli.registry import load
 
 
@@ -22,6 +23,13 @@ def test_every_row_loads_and_keeps_its_word(name):
     assert entry.summary
     assert entry.source
     assert all(field.description for field in part.Options.model_fields.values())
+
+
+@pytest.mark.parametrize("name", GENERALISTS)
+def test_those_with_features_and_no_others_can_be_looked_through(name):
+    part = load(GENERALISTS, name, kind="generalist")
+
+    assert GENERALISTS[name].has_features is issubclass(part, Featured)
 
 
 @pytest.mark.parametrize("name", [name for name, row in GENERALISTS.items() if row.shipped])

@@ -107,6 +107,20 @@ def test_each_round_asks_about_the_student_before_it(pipeline: Pipeline) -> None
     ]
 
 
+def test_a_first_guess_takes_the_place_of_the_specialist_in_round_1(pipeline: Pipeline) -> None:
+    words = ("ROUNDS=2", "FIRST_GUESS=prototype --checkpoint w.pth")
+    shown = pipeline.make("-n", *words).stdout.replace(f"{pipeline.out}/", "")
+    assert "specialist.zarr" not in shown
+    assert re.findall(r"samssl prompt cases.zarr (.+) -o (\S+)", shown) == [
+        ("--first-guess prototype --checkpoint w.pth", "round-1/prompts.zarr"),
+        ("round-1/student.zarr", "round-2/prompts.zarr"),
+    ]
+    assert len(pipeline.calls(*words)) == 12  # 14, but the specialist and its score
+    assert pipeline.calls(*words) == []
+    assert "prompt round-1/prompts.zarr" in pipeline.calls("ROUNDS=2", "FIRST_GUESS=template")
+    assert "train-ssl specialist.zarr" in pipeline.calls("ROUNDS=2")
+
+
 def test_options_reach_their_stage_alone(pipeline: Pipeline) -> None:
     shown = pipeline.make(
         "-n",
