@@ -44,6 +44,33 @@ def test_held_out_masks_change_nothing(loop, phantom, tmp_path, hashes, fate):
     assert hashes(copy.path("cases") / "heldout") != hashes(loop.path("cases") / "heldout")
 
 
+def test_held_out_masks_do_not_change_a_first_guess(loop, phantom, tmp_path, hashes):
+    from samssl_cli.progress import Silent
+    from samssl_cli.stages.first_guess import first_guess
+
+    pytest.importorskip("SimpleITK")
+    data = shutil.copytree(phantom, tmp_path / phantom.name)
+    rng = np.random.default_rng(0)
+    for path in held_out_masks(data, "phantom_000"):
+        randomise(path, rng)
+    copy = loop.beside(data=data, out=tmp_path / "out")
+    copy.preprocess()
+    settings = {"recipe": loop.recipe, "seed": 0, "device": "cpu", "force": False}
+    first, second = (
+        hashes(
+            first_guess(
+                run.path("cases"),
+                "template",
+                tmp_path / f"guess-{number}.zarr",
+                progress=Silent(),
+                **settings,
+            )
+        )
+        for number, run in enumerate((loop, copy))
+    )
+    assert first == second
+
+
 def test_which_held_out_masks_exist_does_not_order_the_unlabeled_cases(phantom, tmp_path, loop):
     from samssl_cli.artifacts.cases import Cases
 
