@@ -45,6 +45,8 @@ class GeneralistEntry(Entry):
     """True when `--checkpoint` may also name a folder that transformers saved."""
     is_asked: bool = True
     """False when the row stands for nobody: then `build` is not called."""
+    needs_labeled: bool = False
+    """True when `build` must be given the labeled cases."""
     has_features: bool = False
     """True when it is `Featured`: a first guess can look through its encoder."""
 
@@ -87,6 +89,13 @@ GENERALISTS: dict[str, GeneralistEntry] = {
             "variant", "turbo", {"turbo": "sam-med3d-turbo", "original": "sam-med3d"}
         ),
         has_features=True,
+    ),
+    "atlas": GeneralistEntry(
+        "samssl_cli.generalists.atlas:Atlas",
+        "the labeled cases, registered to each image, correct what lies far from their labels; CPU",
+        "ours; Vercauteren et al., NeuroImage 45, 2009 (demons)",
+        needs_checkpoint=False,
+        needs_labeled=True,
     ),
     "region-growing": GeneralistEntry(
         "samssl_cli.generalists.region_growing:RegionGrowing",

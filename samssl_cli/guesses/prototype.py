@@ -8,10 +8,11 @@ from pydantic import Field
 from scipy.special import softmax
 
 from samssl_cli.guesses.prototypes import prototypes, similarity, unit
-from samssl_cli.guesses.types import Encoder, Guess, LabeledImage
+from samssl_cli.guesses.types import Encoder, Guess
 from samssl_cli.recipe import Count, Fraction, Positive, PositiveCount, Section, validate
 from samssl_cli.volumes.coarse import CoarseGrid
 from samssl_cli.volumes.grid import Spacing
+from samssl_cli.volumes.labeled_image import LabeledImage
 from samssl_cli.volumes.voxels import Image
 
 

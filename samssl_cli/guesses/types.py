@@ -3,24 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from samssl_cli.volumes.coarse import CoarseGrid
 from samssl_cli.volumes.grid import Spacing
 from samssl_cli.volumes.voxels import Image
-
-
-@dataclass(frozen=True)
-class LabeledImage:
-    """A labeled case, preprocessed."""
-
-    name: str
-    image: Image
-    """(C, I, J, K) float32."""
-    label: NDArray[np.uint8]
-    """(I, J, K)."""
-    spacing_mm: Spacing
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from samssl_cli.generalists.fuse import Fused
     from samssl_cli.generalists.types import Generalist
     from samssl_cli.prompts.types import ObjectPrompts
+    from samssl_cli.stages.labeled_images import Shown
     from samssl_cli.stages.specialist import Specialist
     from samssl_cli.stages.which_generalist import Which
     from samssl_cli.volumes.grid import Index, Spacing
@@ -128,6 +129,7 @@ def load_generalist(
     *,
     digest: Mapping[str, str],
     embeddings: "EmbeddingCache | None",
+    shown: "Callable[[], Shown] | None" = None,
 ) -> "Generalist":
     """Build the generalist of the recipe with its weights, on a device.
 
@@ -137,8 +139,11 @@ def load_generalist(
         digest: of the weights, from `digest_of`.
         embeddings: where to look embeddings up; for a generalist that has none worth keeping, it
             changes nothing.
+        shown: gives the labeled cases, for a generalist that looks at them; None: there are none at
+            hand.
 
     Raises:
+        UsageError: when it looks at labeled cases, and there are none.
         WeightsError: when the weights cannot be used.
     """
     from samssl_cli.generalists.types import Remembering
@@ -147,7 +152,10 @@ def load_generalist(
     part, place = load(GENERALISTS, which.name, kind="generalist"), pick_device(device)
     options, own = which.recipe.sam_label.chosen_options, which.own
     generalist: Generalist
-    if own is not None and own.base_sha256 is None:
+    if GENERALISTS[which.name].needs_labeled:
+        given = {"checkpoint": which.file, "device": str(place), **vars(_shown(which, shown))}
+        generalist = part.build(options, **given)
+    elif own is not None and own.base_sha256 is None:
         generalist = part.unfilled(options, device=str(place))
     else:
         generalist = part.build(options, checkpoint=which.file, device=str(place))
@@ -160,6 +168,15 @@ def load_generalist(
             embeddings, weights_sha256=weights_sha256, device=_kind_and_name(place)
         )
     return generalist
+
+
+def _shown(which: "Which", shown: "Callable[[], Shown] | None") -> "Shown":
+    if shown is None:
+        raise UsageError(
+            f"generalist {which.name} looks at the labeled cases, and none are at hand here; take "
+            "another --generalist"
+        )
+    return shown()
 
 
 def _put_own(generalist: "Generalist", own: "GeneralistWeights") -> None:

@@ -5,6 +5,7 @@ prompts or labels.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from samssl_cli.recipe import Recipe
 from samssl_cli.report.scores_table import write_csv, write_json
 from samssl_cli.stages.asking import check_strategies
 from samssl_cli.stages.inputs import check_option_tables
+from samssl_cli.stages.labeled_images import shown
 from samssl_cli.stages.panel import (
     Weights,
     asks_nobody,
@@ -121,7 +123,7 @@ def evaluate(
             progress=progress,
         )
         template = Template(cases) if recipe.evaluate.sanity else None
-        asked = load_panel(panel, device, embeddings)
+        asked = load_panel(panel, device, embeddings, shown=partial(shown, cases))
         scorer = Scorer(cases, references, source, recipe, one_object, template, asked, refine)
         scored = _score_all(work, scorer)
         records = [one.record for one in panel]

@@ -14,6 +14,7 @@ from samssl_cli.recipe import Recipe, validate
 from samssl_cli.registry import check_name, load
 from samssl_cli.stages.asking import check_strategies
 from samssl_cli.stages.inputs import check_option_tables
+from samssl_cli.stages.labeled_images import labeled_image
 from samssl_cli.stages.panel import (
     Panel,
     Weights,
@@ -27,7 +28,7 @@ from samssl_cli.stages.prompting import Predict, Predicted, prompt_each, seal_pr
 from samssl_cli.stages.run import Work, run_stage
 
 if TYPE_CHECKING:
-    from samssl_cli.guesses.types import FirstGuess, LabeledImage
+    from samssl_cli.guesses.types import FirstGuess
 
 
 def first_guess(
@@ -156,21 +157,11 @@ def _build(
         )
     part: FirstGuess = load(FIRST_GUESSES, name, kind="first guess").build(
         options,
-        labeled=[_labeled(cases, one) for one in used],
+        labeled=[labeled_image(cases, one) for one in used],
         num_classes=cases.facts.num_classes,
         encoder=load_panelist(panel[0], device, None) if panel else None,
     )
     return part
-
-
-def _labeled(cases: Cases, name: str) -> "LabeledImage":
-    import numpy as np
-
-    from samssl_cli.guesses.types import LabeledImage
-
-    case = cases.read_labeled(name)
-    image = case.image.astype(np.float32)
-    return LabeledImage(name, image, case.label, case.geometry.spacing_mm)
 
 
 def _predicting(part: "FirstGuess") -> Predict:

@@ -1,7 +1,8 @@
 """Who is asked about a labeled case: generalists that did not learn from it.
 
-A generalist that was adapted to the labeled cases knows their outlines. A gate that is calibrated
-there would believe it too much, so in its place those weights are asked that left the case out.
+A generalist that was adapted to the labeled cases, or looks at them, knows their outlines. A gate
+that is calibrated there would believe it too much, so in its place those weights are asked that
+left the case out, or it is shown the other cases alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ class OutOfFold:
         panel: Panel,
         generalists: Sequence[Generalist],
         cases: Cases,
-        load: Callable[[Panelist], Generalist],
+        load: Callable[[Panelist, Sequence[str]], Generalist],
     ) -> None:
         """Find out whose weights learned from what.
 
@@ -34,17 +35,19 @@ class OutOfFold:
             panel: those that are asked.
             generalists: they themselves, with all they learned.
             cases: with the labeled ones that they are asked about.
-            load: builds one of them with its weights.
+            load: builds one of them with its weights; it sees no labeled case of these names.
 
         Raises:
-            UsageError: when it is not known what was learned, or the weights without it are not
-                there.
+            UsageError: when it is not known what was learned, the weights without it are not there,
+                or one looks at the labeled cases, and there is but one.
         """
+        _check_something_is_left(panel, cases)
         self.generalists = generalists
         self.names = [one.name for one in panel]
         self._panel, self._load = panel, load
         self._by_case = [folds_by_case(one, cases) for one in panel]
-        self._loaded: tuple[list[Folds], Sequence[Generalist]] | None = None
+        self._looks = any(one.looks_at_labels for one in panel)
+        self._loaded: tuple[tuple[list[Folds], str], Sequence[Generalist]] | None = None
 
     @property
     def adapted(self) -> list[str]:
@@ -60,24 +63,37 @@ class OutOfFold:
     def about(self, case: str) -> Sequence[Generalist]:
         """The generalists to ask about a labeled case; the last ones are kept in memory."""
         folds = self._folds(case)
-        if not any(folds):
+        if not any(folds) and not self._looks:
             return self.generalists
-        if self._loaded is None or self._loaded[0] != folds:
+        wanted = folds, case if self._looks else ""
+        if self._loaded is None or self._loaded[0] != wanted:
             self._loaded = None  # make room first
-            self._loaded = folds, list(self._built(folds))
+            self._loaded = wanted, list(self._built(folds, case))
         return self._loaded[1]
 
     def _folds(self, case: str) -> list[Folds]:
         return [by_case.get(case, ()) for by_case in self._by_case]
 
-    def _built(self, all_folds: Sequence[Folds]) -> Iterator[Generalist]:
+    def _built(self, all_folds: Sequence[Folds], case: str) -> Iterator[Generalist]:
         for one, whole, folds in zip(self._panel, self.generalists, all_folds, strict=True):
-            loaded = [self._load(_with_weights_of(one, fold)) for fold in folds]
-            if len(loaded) == 2:
+            loaded = [self._load(_with_weights_of(one, fold), ()) for fold in folds]
+            if one.looks_at_labels:
+                yield self._load(one, (case,))
+            elif len(loaded) == 2:
                 assert folds[0].half is not None
                 yield ByHalves(loaded[0], loaded[1], folds[0].half)
             else:
                 yield loaded[0] if loaded else whole
+
+
+def _check_something_is_left(panel: Panel, cases: Cases) -> None:
+    looking = [one.name for one in panel if one.looks_at_labels]
+    if looking and len(cases.labeled) < 2:
+        raise UsageError(
+            f"generalist {looking[0]} looks at the labeled cases; to calibrate the gate each is "
+            f"left out in turn, and {cases.path} has but {len(cases.labeled)}: use --set "
+            "sam_label.gate=thresholds"
+        )
 
 
 def folds_by_case(one: Panelist, cases: Cases) -> Mapping[str, Folds]:

@@ -1,6 +1,6 @@
 """The generalists that are asked together: their weights, their records, and they themselves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from samssl_cli.stages.which_generalist import (
 if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.generalists.types import Generalist
+    from samssl_cli.stages.labeled_images import Shown
 
 Weights = Path | Mapping[str, Path] | None
 """A file for the only generalist, or one by the name of each that has some."""
@@ -49,6 +50,11 @@ class Panelist:
     def record(self) -> dict[str, Any]:
         """What an artifact says of it."""
         return generalist_record(self.which, self.digest)
+
+    @property
+    def looks_at_labels(self) -> bool:
+        """Whether it is shown the labeled cases."""
+        return GENERALISTS[self.name].needs_labeled
 
     @property
     def is_adapted(self) -> bool:
@@ -189,12 +195,25 @@ def panel_inputs(panel: Panel) -> dict[str, str]:
 
 
 def load_panel(
-    panel: Panel, device: str, embeddings: "EmbeddingCache | None"
+    panel: Panel,
+    device: str,
+    embeddings: "EmbeddingCache | None",
+    *,
+    shown: "Callable[[], Shown] | None" = None,
 ) -> "Sequence[Generalist]":
-    """Build all of them with their weights, on a device."""
-    return [load_panelist(one, device, embeddings) for one in panel]
+    """Build all of them with their weights, on a device.
+
+    `shown` gives the labeled cases to those that look at them.
+    """
+    return [load_panelist(one, device, embeddings, shown=shown) for one in panel]
 
 
-def load_panelist(one: Panelist, device: str, embeddings: "EmbeddingCache | None") -> "Generalist":
+def load_panelist(
+    one: Panelist,
+    device: str,
+    embeddings: "EmbeddingCache | None",
+    *,
+    shown: "Callable[[], Shown] | None" = None,
+) -> "Generalist":
     """Build one of them with its weights, on a device."""
-    return load_generalist(one.which, device, digest=one.digest, embeddings=embeddings)
+    return load_generalist(one.which, device, digest=one.digest, embeddings=embeddings, shown=shown)

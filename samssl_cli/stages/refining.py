@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from samssl_cli.errors import UsageError
+from samssl_cli.generalists import GENERALISTS
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.stages.asking import ask, check_strategies, place_prompts
@@ -77,6 +78,7 @@ def plan_refinement(recipe: Recipe, weights: Weights, progress: Progress) -> Ref
     check_gate_refines(recipe.sam_label)
     found = which_generalists(recipe, weights)
     check_somebody_refines(found)
+    _check_no_labels_are_needed(found)
     return Refinement(with_rows(recipe, found), choose_panel(found, None, progress))
 
 
@@ -87,6 +89,15 @@ def check_gate_refines(options: SamLabel) -> None:
             '--refine: sam_label.gate = "calibrated" learns on the labeled cases of sam-label, and '
             "none are at hand; add --set sam_label.gate=thresholds"
         )
+
+
+def _check_no_labels_are_needed(found: "Sequence[Which]") -> None:
+    for which in found:
+        if GENERALISTS[which.name].needs_labeled:
+            raise UsageError(
+                f"--refine: generalist {which.name} looks at the labeled cases, and a checkpoint "
+                "has none; name another --generalist (samssl evaluate has them at hand)"
+            )
 
 
 def check_somebody_refines(found: "Sequence[Which]") -> None:

@@ -15,6 +15,7 @@ from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, SamLabel
 from samssl_cli.stages.asking import answer_record, ask, embed_once
 from samssl_cli.stages.inputs import check_made_from, check_option_tables
+from samssl_cli.stages.labeled_images import shown
 from samssl_cli.stages.panel import (
     Panel,
     Panelist,
@@ -77,9 +78,13 @@ def sam_label(
     )
 
     def work(work: Work) -> None:
-        generalists = load_panel(panel, device, embeddings)
+        generalists = load_panel(panel, device, embeddings, shown=partial(shown, cases))
         if is_calibrated:
-            load = partial(load_panelist, device=device, embeddings=embeddings)
+
+            def load(one: Panelist, without: Sequence[str]) -> "Generalist":
+                seen = partial(shown, cases, without=without)
+                return load_panelist(one, device, embeddings, shown=seen)
+
             told = _label_gated(work, cases, prompts, panel, generalists, load, recipe)
         else:
             told = _label(work, cases, prompts, generalists, recipe)
@@ -116,7 +121,7 @@ def _label_gated(
     prompts: PromptSet,
     panel: Panel,
     generalists: "Sequence[Generalist]",
-    load: "Callable[[Panelist], Generalist]",
+    load: "Callable[[Panelist, Sequence[str]], Generalist]",
     recipe: Recipe,
 ) -> dict[str, Any]:
     """Write all pseudo-labels; give what is to be told of the calibrated gate."""

@@ -3,8 +3,8 @@ import pytest
 
 from samssl_cli.errors import RecipeError
 from samssl_cli.guesses.prototype import Prototype
-from samssl_cli.guesses.types import LabeledImage
 from samssl_cli.volumes.coarse import CoarseGrid
+from samssl_cli.volumes.labeled_image import LabeledImage
 
 SPACING_MM = (1.0, 1.0, 1.0)
 CELL = 2

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from samssl_cli.errors import RecipeError, UsageError
 from samssl_cli.guesses.template import Template
-from samssl_cli.guesses.types import LabeledImage
+from samssl_cli.volumes.labeled_image import LabeledImage
 from samssl_cli.volumes.phantom import SPACING_MM, draw_case
 
 SHAPE = (32, 32, 20)
@@ -109,7 +109,7 @@ def test_another_channel_may_be_registered(patient, moved):
 
 
 def test_a_channel_that_is_not_there_is_named(patient):
-    with pytest.raises(UsageError, match=r"template\.channel is 2, but a has 1 channels"):
+    with pytest.raises(UsageError, match=r"channel is 2, but a has 1 channels"):
         build([labeled(*patient)], channel=2)
 
 

@@ -47,7 +47,10 @@ def asked():
         panel = panel_of(which_generalists(Recipe(sam_label=section), None))
         loads = []
 
-        def load(one):
+        def load(one, without):
+            if one.looks_at_labels:
+                return f"shown all but {' and '.join(without)}"
+            assert not without
             loads.append(float(one.which.own.tensors()["of"][0]))
             return loads[-1]
 
@@ -101,3 +104,20 @@ def test_the_same_names_in_other_cases_are_refused(scout, asked):
 
     other, _ = asked(cases("x", fingerprint="other"), path)
     assert list(other.about("x")) == ["all"]
+
+
+def test_one_that_looks_at_labels_is_shown_the_other_cases(scout, asked):
+    path = scout((("a",), None), (("b",), None))
+    both, _ = asked(cases("a", "b", "c"), "atlas", path)
+
+    found = {case: list(both.about(case)) for case in both.in_order(["a", "b", "c"])}
+
+    assert found["a"] == ["shown all but a", 1]
+    assert found["b"] == ["shown all but b", 2]
+    assert found["c"] == ["shown all but c", "all"]
+    assert both.adapted == ["scout"]
+
+
+def test_of_a_single_case_nothing_is_left_to_show(asked):
+    with pytest.raises(UsageError, match=r"atlas looks at the labeled cases; .* has but 1: use"):
+        asked(cases("a"), "atlas")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from samssl_cli.guesses.soft_labels import FAR_MM, probabilities, signed_distances
+from samssl_cli.registration.soft_labels import FAR_MM, probabilities, signed_distances
 
 SPACING_MM = (1.0, 1.0, 2.0)
 

@@ -35,7 +35,7 @@ def simple_itk() -> Any:
         import SimpleITK
     except ImportError as error:
         raise UsageError(
-            "first guess template needs the package SimpleITK: pip install 'samssl[registration]'"
+            "registration needs the package SimpleITK: pip install 'samssl[registration]'"
         ) from error
     return SimpleITK
 

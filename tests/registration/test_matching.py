@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from samssl_cli.guesses.matching import local_correlation
+from samssl_cli.registration.matching import local_correlation
 
 SPACING_MM = (1.0, 1.0, 2.0)
 

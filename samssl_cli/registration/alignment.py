@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from samssl_cli.guesses.matching import local_correlation
-from samssl_cli.guesses.registration import (
+from samssl_cli.registration.matching import local_correlation
+from samssl_cli.registration.transforms import (
     affinely,
     as_array,
     as_itk,

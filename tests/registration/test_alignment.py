@@ -1,6 +1,6 @@
 import numpy as np
 
-from samssl_cli.guesses.alignment import Pair, align, within
+from samssl_cli.registration.alignment import Pair, align, within
 
 OPTIONS = {
     "max_voxels": 10_000,

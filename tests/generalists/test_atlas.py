@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from samssl_cli.errors import RecipeError, UsageError
+from samssl_cli.generalists.atlas import Atlas
+from samssl_cli.prompts.types import Box, Points, Prompt
+from samssl_cli.volumes.labeled_image import LabeledImage
+from samssl_cli.volumes.phantom import SPACING_MM, draw_case
+
+pytest.importorskip("SimpleITK")
+
+SHAPE = (32, 32, 20)
+FEW = {"affine_iterations": 20, "deformable_iterations": 10}
+
+
+def dice(one, other):
+    return 2 * (one & other).sum() / (one.sum() + other.sum())
+
+
+@pytest.fixture(scope="module")
+def patient():
+    image, label = draw_case(np.random.default_rng(3), SHAPE)
+    return LabeledImage("a", ((image - image.mean()) / image.std())[None], label, SPACING_MM)
+
+
+def build(*labeled, **options):
+    return Atlas.build(
+        {**FEW, **options}, checkpoint=None, device="cpu", labeled=labeled, num_classes=3
+    )
+
+
+@pytest.fixture(scope="module")
+def asked(patient):
+    """Give the atlas of one case, and what it makes of that case's own image."""
+    atlas = build(patient)
+    return atlas, atlas.embed(patient.image, SPACING_MM)
+
+
+def answer(asked, **said):
+    atlas, embedding = asked
+    return atlas.segment(embedding, [Prompt(**said)]).logits[0]
+
+
+def test_an_island_far_off_is_given_up_and_the_border_is_left_to_the_mask(asked, patient):
+    truth = patient.label == 1
+    near = ndimage.binary_dilation(truth)
+    far = ndimage.distance_transform_edt(~truth, sampling=SPACING_MM) > 8
+    mask = near | far
+    found = answer(asked, mask=mask) > 0
+    assert far.any()
+    assert not found[far].any()
+    assert found[near].mean() > 0.97
+    assert dice(found, truth) > dice(mask, truth) + 0.2
+
+
+def test_a_hole_deep_inside_is_filled(asked, patient):
+    truth = patient.label == 1
+    depth = ndimage.distance_transform_edt(truth, sampling=SPACING_MM)
+    reach_mm = float(depth.max()) / 2
+    atlas = build(patient, reach_mm=reach_mm)
+    hole = depth > 0.9 * depth.max()
+    embedding = atlas.embed(patient.image, SPACING_MM)
+    found = atlas.segment(embedding, [Prompt(mask=truth & ~hole)]).logits[0] > 0
+    assert found[hole].all()
+
+
+def test_the_logit_is_the_formula(asked, patient):
+    atlas, distances = asked
+    mask = patient.label == 1
+    expected = 3 * (2 * mask.astype(float) - 1) + 3 * distances[0] / atlas.options.reach_mm
+    assert answer(asked, mask=mask) == pytest.approx(expected.clip(-10, 10), abs=1e-4)
+
+
+@pytest.mark.parametrize("index", [1, 2])
+def test_the_class_that_lies_nearest_is_meant(asked, patient, index):
+    truth = patient.label == index
+    low, high = (np.array(np.nonzero(truth)).min(axis=1), np.array(np.nonzero(truth)).max(axis=1))
+    deepest = np.unravel_index(ndimage.distance_transform_edt(truth).argmax(), truth.shape)
+    click = Points(np.array([deepest]), np.array([True]))
+    outside = Points(np.array([[0, 0, 0]]), np.array([False]))
+    box = Box(tuple(map(int, low)), tuple(map(int, high + 1)))
+    for said in ({"mask": truth}, {"points": click + outside}, {"points": click, "box": box}):
+        assert dice(answer(asked, **said) > 0, truth) > 0.85
+
+
+def test_beyond_a_box_there_is_nothing(asked, patient):
+    i, j, k = np.array(np.nonzero(patient.label == 1)).mean(axis=1).round().astype(int)
+    box = Box((int(i) - 2, int(j) - 2, int(k) - 2), (int(i) + 2, int(j) + 2, int(k) + 2))
+    found = answer(asked, box=box)
+    beyond = np.ones(found.shape, bool)
+    beyond[box.slices] = False
+    assert (found[beyond] == -10).all()
+    assert (found[box.slices] > -10).all()
+
+
+def test_it_cannot_say_how_good_it_is_and_answers_alike_each_time(asked, patient):
+    atlas, embedding = asked
+    prompts = [Prompt(mask=patient.label == 1), Prompt()]
+    proposal = atlas.segment(embedding, prompts)
+    assert proposal.logits.shape == (2, *SHAPE)
+    assert np.isnan(proposal.predicted_iou).all()
+    assert np.array_equal(atlas.embed(patient.image, SPACING_MM), embedding)
+
+
+def test_what_it_cannot_do_is_said(patient, tmp_path):
+    with pytest.raises(UsageError, match="needs a labeled case"):
+        build()
+    with pytest.raises(UsageError, match="channel is 2, but a has 1"):
+        build(patient, channel=2)
+    with pytest.raises(RecipeError, match="reach_mm"):
+        build(patient, reach_mm=0)
+    with pytest.raises(UsageError, match=r"no weights: drop --checkpoint .*x\.pth"):
+        Atlas.build(
+            {}, checkpoint=tmp_path / "x.pth", device="cpu", labeled=[patient], num_classes=3
+        )
