@@ -69,7 +69,7 @@ class Atlas:
         Raises:
             RecipeError: when an option is unknown or out of range.
             UsageError: when there is no labeled case, the images do not have the channel that the
-                options ask for, SimpleITK is not installed, or a checkpoint is given.
+                options ask for, or a checkpoint is given.
         """
         chosen = validate(cls.Options, options, where="sam_label.options.atlas")
         if checkpoint is not None:

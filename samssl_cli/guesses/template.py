@@ -34,8 +34,7 @@ class Template:
 
         Raises:
             RecipeError: when an option is unknown or out of range.
-            UsageError: when the images do not have the channel that the options ask for, or
-                SimpleITK is not installed.
+            UsageError: when the images do not have the channel that the options ask for.
         """
         chosen = validate(cls.Options, options, where="first_guess.options.template")
         return cls(Propagation(chosen, labeled=labeled, num_classes=num_classes))

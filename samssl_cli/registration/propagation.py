@@ -10,7 +10,7 @@ from samssl_cli.errors import UsageError
 from samssl_cli.recipe import Count, NonNegative, Positive, PositiveCount, Section
 from samssl_cli.registration.alignment import Pair, align, within
 from samssl_cli.registration.soft_labels import FAR_MM, probabilities, signed_distances
-from samssl_cli.registration.transforms import one_thread, simple_itk
+from samssl_cli.registration.transforms import one_thread
 from samssl_cli.volumes.grid import Spacing
 from samssl_cli.volumes.labeled_image import LabeledImage
 from samssl_cli.volumes.voxels import Image
@@ -76,8 +76,7 @@ class Propagation:
         """Keep the labeled cases.
 
         Raises:
-            UsageError: when the images do not have the channel that the options ask for, or
-                SimpleITK is not installed.
+            UsageError: when the images do not have the channel that the options ask for.
         """
         for case in labeled:
             if options.channel >= len(case.image):
@@ -85,7 +84,6 @@ class Propagation:
                     f"channel is {options.channel}, but {case.name} has {len(case.image)} "
                     "channels, counted from 0"
                 )
-        simple_itk()
         self.options = options
         self._labeled = labeled
         self._num_classes = num_classes

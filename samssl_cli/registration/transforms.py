@@ -1,6 +1,6 @@
 """Lay one volume over another: stretched, then affinely, then voxel by voxel.
 
-Everything is done by SimpleITK, which is an extra: `pip install 'samssl[registration]'`. One
+Everything is done by SimpleITK, which takes a while to import, so that it waits for its use. One
 thread and one sampling seed, so that equal volumes give equal transforms to the bit.
 """
 
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from samssl_cli.errors import UsageError
 from samssl_cli.volumes.grid import Spacing
 from samssl_cli.volumes.voxels import Image
 
@@ -26,17 +25,9 @@ _PLAUSIBLE_VOLUME = (0.2, 5.0)  # of the affine part beside the stretching
 
 
 def simple_itk() -> Any:
-    """The package SimpleITK.
+    """The package SimpleITK, imported when it is first needed."""
+    import SimpleITK
 
-    Raises:
-        UsageError: when it is not installed.
-    """
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise UsageError(
-            "registration needs the package SimpleITK: pip install 'samssl[registration]'"
-        ) from error
     return SimpleITK
 
 

@@ -8,8 +8,6 @@ from samssl_cli.prompts.types import Box, Points, Prompt
 from samssl_cli.volumes.labeled_image import LabeledImage
 from samssl_cli.volumes.phantom import SPACING_MM, draw_case
 
-pytest.importorskip("SimpleITK")
-
 SHAPE = (32, 32, 20)
 FEW = {"affine_iterations": 20, "deformable_iterations": 10}
 

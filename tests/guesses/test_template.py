@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -116,10 +114,3 @@ def test_a_channel_that_is_not_there_is_named(patient):
 def test_unknown_options_are_refused():
     with pytest.raises(RecipeError, match=r"first_guess\.options\.template is not valid:\s+- colo"):
         Template.build({"colour": 1}, labeled=[], num_classes=2)
-
-
-def test_without_simpleitk_the_cure_is_named(patient, monkeypatch):
-    monkeypatch.setitem(sys.modules, "SimpleITK", None)
-
-    with pytest.raises(UsageError, match=r"pip install 'samssl\[registration\]'"):
-        build([labeled(*patient)])

@@ -11,8 +11,6 @@ from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.artifacts.scores import Scores
 from samssl_cli.errors import UsageError
 
-pytest.importorskip("SimpleITK")
-
 QUICK = (
     "sam_label.options.atlas.affine_iterations=5",
     "sam_label.options.atlas.deformable_iterations=2",

@@ -48,7 +48,6 @@ def test_held_out_masks_do_not_change_a_first_guess(loop, phantom, tmp_path, has
     from samssl_cli.progress import Silent
     from samssl_cli.stages.first_guess import first_guess
 
-    pytest.importorskip("SimpleITK")
     data = shutil.copytree(phantom, tmp_path / phantom.name)
     rng = np.random.default_rng(0)
     for path in held_out_masks(data, "phantom_000"):
