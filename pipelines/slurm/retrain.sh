@@ -10,5 +10,6 @@
 #SBATCH --nodes=1 --ntasks=1 --cpus-per-task=8 --mem=32G --time=12:00:00 --gres=gpu:1
 
 # Slurm runs a copy of this script, so it cannot look beside itself.
+# shellcheck source-path=SCRIPTDIR source=stage.sh
 source "${SAMSSL_SLURM:-$SLURM_SUBMIT_DIR/pipelines/slurm}/stage.sh" || exit
 run_stage retrain "$@"

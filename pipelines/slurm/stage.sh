@@ -15,11 +15,11 @@
 #   SAMSSL_MAX_STALLED  how many restarts in a row may add nothing before the job fails (default: 5)
 
 set -u
-asked='' pid=''
+asked='' latest='' pid=''
 
-# Remember the first signal, and pass on every one.
+# Remember the first signal and the latest, and pass on every one.
 ask() {
-  asked=${asked:-$1}
+  asked=${asked:-$1} latest=$1
   [[ -z $pid ]] || kill -s "$1" "$pid" 2> /dev/null
 }
 trap 'ask USR1' USR1
@@ -64,16 +64,24 @@ work() {
 
 code_of() { [[ $1 = USR1 ]] && echo 85 || echo 143; }
 
-# End the job, and let it go on later if it was not cancelled.
+# requeue_or_leave CODE: end the job, and let it go on later if it was not cancelled.
 requeue_or_leave() {
-  case $(scontrol -o show job "$SLURM_JOB_ID") in
-    *" JobState=RUNNING "* | *" Reason=TimeLimit "*)
+  case "$1 $(scontrol -o show job "$SLURM_JOB_ID")" in
+    "85 "*" JobState=RUNNING "* | *" Reason=TimeLimit "*)
       say "back into the queue"
-      # Slurm ends the job while it sleeps; the code counts only where requeueing is refused.
-      scontrol requeue "$SLURM_JOB_ID" && sleep 60
+      # Slurm now ends this go; its code counts only where requeueing is refused.
+      ! scontrol requeue "$SLURM_JOB_ID" || wait_for_end
       exit "$1" ;;
   esac
   exit 143 # cancelled, or preempted and already back in the queue
+}
+
+wait_for_end() {
+  local n
+  for ((n = 0; n < 60; n++)); do
+    [[ $latest != TERM ]] || return 0
+    sleep 1
+  done
 }
 
 # Count the restarts that found what the one before had found, and end the job when there are too many.

@@ -70,7 +70,7 @@ check_arguments() {
   [[ ${DATA:-} && ${OUT:-} ]] || die "DATA and OUT are needed; try --help"
   [[ -d $DATA ]] || die "DATA=$DATA is not a folder"
   data=$(realpath "$DATA") out=$(realpath -m "$OUT")
-  [[ $out/ != "$data"/* ]] || die "OUT=$OUT lies inside DATA=$DATA; choose a folder outside"
+  [[ $out/ != "${data%/}"/* ]] || die "OUT=$OUT lies inside DATA=$DATA; choose a folder outside"
   for number in ROUNDS LEAD MAX_STALLED; do
     [[ ${!number:-0} =~ ^[0-9]+$ ]] || die "$number=${!number} is no whole number"
   done

@@ -4,8 +4,9 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,11 +44,13 @@ class Cluster:
         environment = clean_environment() | own
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    def sbatch(self, stage: str, output: Path, *words: object, **more: str) -> str:
+    def sbatch(
+        self, stage: str, output: Path, *options: str, words: Sequence[object] = (), **more: str
+    ) -> str:
         """Submit the job script of one stage alone; gives the id of the job."""
         small = ["--cpus-per-task=1", "--mem=200M", f"--output={output.parent}/%x_%j.log"]
-        script = SCRIPTS / f"{stage}.sh"
-        arguments = ["sbatch", "--parsable", *small, *words, script, "cases.zarr", "-o", output]
+        words = words or ("cases.zarr", "-o", output)
+        arguments = ["sbatch", "--parsable", *small, *options, SCRIPTS / f"{stage}.sh", *words]
         return self.run(*arguments, SAMSSL_SLURM=str(SCRIPTS), **more).strip()
 
     def submit(self, *words: str, **more: str) -> dict[str, str]:
@@ -65,7 +68,7 @@ class Cluster:
         return int(self.shown(job)["Restarts"])
 
     def wait_for(self, job: str, *states: str, timeout_s: float = 60) -> str:
-        """Wait until a job is in one of these states, by default until it is over; gives the state."""
+        """Wait until a job is in one of these states, by default that it is over."""
         wanted = set(states) or OVER
         end = time.monotonic() + timeout_s
         while (state := self.state(job)) not in wanted:
@@ -83,31 +86,29 @@ def _is_available() -> bool:
 
 
 @pytest.fixture(scope="session")
-def slurm_conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def slurm_conf() -> Iterator[Path]:
     """Slurm on this machine, for as long as the tests run; it ends with us, whatever ends us."""
     if not _is_available():
         pytest.skip("needs root, and slurmctld, slurmd, slurm-client and munge")
-    folder = tmp_path_factory.mktemp("slurm")
-    log = folder.with_suffix(".log").open("w+")
-    node = subprocess.Popen(
-        [str(HERE / "single_node.sh"), str(folder)],
-        env=clean_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-        start_new_session=True,  # Ctrl-C is for pytest, which then closes stdin
-    )
-    assert node.stdout is not None
-    try:
-        if node.stdout.readline() != "ready\n":
-            log.seek(0)
-            pytest.fail(f"Slurm did not start:\n{log.read()}")
-        yield folder / "slurm.conf"
-    finally:
-        node.communicate(timeout=60)  # closes stdin, and waits for the daemons to end
-        log.close()
-        shutil.rmtree(folder)
+    with tempfile.TemporaryFile("w+") as log:
+        node = subprocess.Popen(
+            [str(HERE / "single_node.sh")],
+            env=clean_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for pytest, which then closes stdin
+        )
+        assert node.stdout is not None
+        try:
+            conf = node.stdout.readline().strip()
+            if not conf:
+                log.seek(0)
+                pytest.fail(f"Slurm did not start:\n{log.read()}")
+            yield Path(conf)
+        finally:
+            node.communicate(timeout=60)  # closes stdin, and waits for the daemons to end
 
 
 @pytest.fixture

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# A Slurm cluster of one node in a folder of its own, for as long as stdin stays open:
+# A Slurm cluster of one node, for as long as stdin stays open. Prints the path of its slurm.conf once it
+# takes jobs; ends the jobs and the daemons and removes every file when stdin ends, so with its caller,
+# however that comes to an end. By hand, in two terminals:
 #
-#   tests/slurm/single_node.sh DIR
+#   tests/slurm/single_node.sh                          # Ctrl-D ends it
+#   SLURM_CONF=/tmp/slurm.XXXXXX/slurm.conf sinfo
 #
-# prints "ready" once jobs can be submitted with SLURM_CONF=DIR/slurm.conf, and ends the jobs and the
-# daemons when its stdin ends, however its caller came to an end. Needs root and, on Debian,
+# Needs root and, on Debian, apt-get install --no-install-recommends slurmctld slurmd slurm-client munge.
+# No systemd, no cgroups, nothing in /etc: key, socket, state and logs are in a folder of its own. Four
+# CPUs and two GPUs, all of them pretended.
 #
-#   apt-get install --no-install-recommends slurmctld slurmd slurm-client munge
-#
-# No systemd, no cgroups, nothing in /etc: key, socket, state and logs are in DIR, whose path must be
-# short (the socket) and without blanks (slurm.conf). Four CPUs and two GPUs, all of them pretended.
-#
-# Partitions: batch, whose jobs are told 10 s before they are preempted, abrupt, whose jobs are not, and
+# Partitions: batch, whose jobs are told 10 s before they are preempted; abrupt, whose jobs are not; and
 # urgent, which preempts both. A requeued job is held for cred_expire + 1 seconds (2 minutes by default).
 set -euo pipefail
 
-dir=${1:?single_node.sh DIR}
+[[ $(id -u) = 0 ]] || { echo "single_node.sh: needs root" >&2; exit 2; }
+dir=$(mktemp -d /tmp/slurm.XXXXXX) # a short path: that of a socket may have 107 characters
 export SLURM_CONF=$dir/slurm.conf
 daemons=()
 
@@ -37,7 +37,7 @@ SlurmdUser=root
 SlurmctldPort=$port
 SlurmdPort=$((port + 1))
 AuthType=auth/munge
-AuthInfo=socket=$dir/run/munge.sock,cred_expire=${SLURM_CRED_EXPIRE:-5}
+AuthInfo=socket=$dir/run/munge.sock,cred_expire=5
 CredType=cred/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -76,17 +76,20 @@ start() {
   munged --foreground --key-file="$dir/munge/key" --socket="$dir/run/munge.sock" \
     --pid-file="$dir/run/munged.pid" --log-file="$dir/log/munged.log" --seed-file="$dir/munge/seed" &
   daemons+=($!)
-  until [[ -S $dir/run/munge.sock ]]; do
-    kill -0 "${daemons[0]}"
-    sleep 0.05
-  done
+  wait_until [ -S "$dir/run/munge.sock" ] || return
   slurmctld -D -c > /dev/null 2>&1 &
   daemons+=($!)
   slurmd -D > /dev/null 2>&1 &
   daemons+=($!)
+  wait_until is_idle
+}
+
+is_idle() { [[ $(sinfo -h -p batch -o %T 2> /dev/null) = idle ]]; }
+
+wait_until() {
   for _ in $(seq 200); do
-    [[ $(sinfo -h -p batch -o %T 2> /dev/null) != idle ]] || return 0
-    kill -0 "${daemons[@]}"
+    ! "$@" || return 0
+    kill -0 "${daemons[@]}" || return
     sleep 0.1
   done
   return 1
@@ -109,12 +112,12 @@ stop() {
   done
   kill -KILL "${daemons[@]}" 2> /dev/null
   wait
+  rm -rf "$dir"
 }
 
-[[ $(id -u) = 0 ]] || { echo "single_node.sh: needs root" >&2; exit 2; }
-configure
 trap 'set +e; stop' EXIT
 trap 'exit 143' TERM INT HUP
+configure
 start || { echo "the node did not come up:" >&2; tail -n 5 "$dir"/log/*.log >&2; exit 1; }
-echo ready
+echo "$SLURM_CONF"
 cat > /dev/null

@@ -6,6 +6,8 @@ stage=$1
 while [[ $1 != -o ]]; do shift; done
 output=$2 progress=$2.progress
 leave() {
+  trap '' TERM # the first signal decides, as with samssl
+  sleep "${SAVING_S:-0}"
   echo "$stage ${output##*/} $1" >> "$CALLS"
   exit "$1"
 }
