@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from samssl_cli.volumes.phantom import make_phantom_dataset
+
 HERE = Path(__file__).parent
+
+RECIPE = """
+network = { name = "unet", channels = [4, 8] }
+prompt = { num_sets = 1, min_component_voxels = 1 }
+sam_label = { generalist = "region-growing" }
+inference = { overlap = 0.0 }
+evaluate = { sanity = false }
+train_ssl = { steps = 4, patch_size = [16, 16, 16] }
+retrain = { steps = 4, patch_size = [16, 16, 16] }
+"""
 
 # Hands its arguments to a process that has imported everything, and takes the exit code from there.
 CLIENT = """#!/bin/sh
@@ -35,20 +47,16 @@ def serve(cluster, samssl, orders: Path, jobs: dict[str, str]) -> dict[str, str]
     return said
 
 
-def test_the_whole_loop(cluster, samssl, phantom, recipe_path, tmp_path, hashes):
-    orders, out, client = tmp_path / "orders", tmp_path / "my runs", tmp_path / "my client"
+def test_the_whole_loop(cluster, samssl, tmp_path):
+    data, out, recipe = tmp_path / "my data", tmp_path / "my runs", tmp_path / "my recipe.toml"
+    orders, client = tmp_path / "orders", tmp_path / "my client"
+    make_phantom_dataset(data, num_train=2, num_labeled=1, num_test=1, shape=(20, 20, 20))
+    recipe.write_text(RECIPE)
     orders.mkdir()
     client.write_text(CLIENT)
     client.chmod(0o755)
-    variables = (
-        f"DATA={phantom}",
-        f"OUT={out}",
-        f"RECIPE={recipe_path}",
-        "DEVICE=cpu",
-        "LABELED=1",
-    )
-    more = {"SAMSSL": str(client), "ORDERS": str(orders)}
-    jobs = cluster.submit(*variables, **more)
+    variables = (f"DATA={data}", f"OUT={out}", f"RECIPE={recipe}", "DEVICE=cpu", "LABELED=1")
+    jobs = cluster.submit(*variables, SAMSSL=str(client), ORDERS=str(orders))
     said = serve(cluster, samssl, orders, jobs)
     states = {name: cluster.state(job) for name, job in jobs.items()}
     assert set(states.values()) == {"COMPLETED"}, said
@@ -60,11 +68,6 @@ def test_the_whole_loop(cluster, samssl, phantom, recipe_path, tmp_path, hashes)
     assert (out / "report" / "report.html").exists()
     logs = {path.name for path in (out / "slurm").glob("*.log")}
     assert logs == {f"{name}_{job}.log" for name, job in jobs.items()}
-
-    before = hashes(out / "specialist.zarr") | hashes(out / "round-1")
-    again = serve(cluster, samssl, orders, cluster.submit(*variables, **more))
-    assert all("is up to date" in told for told in again.values())
-    assert hashes(out / "specialist.zarr") | hashes(out / "round-1") == before
 
 
 @pytest.fixture
