@@ -29,8 +29,9 @@
 # PREPROCESS_, TRAIN_, PROMPT_, SAM_LABEL_, RETRAIN_ or EVALUATE_ in front of PARTITION, ACCOUNT, GPUS,
 # CPUS, MEM, TIME and SBATCH makes it that of one stage: TRAIN_TIME=24:00:00.
 #
-# A variable is given as NAME=VALUE or in the environment. Paths may contain blanks. Several words, in *_FLAGS,
-# SBATCH, GENERALIST, CHECKPOINT and SAMSSL, are quoted where one has blanks: TRAIN_FLAGS="--set 'a=b c'"
+# A variable is given as NAME=VALUE or in the environment. Paths may contain blanks. Where a value may be
+# several words, in *_FLAGS, SBATCH, GENERALIST, CHECKPOINT and SAMSSL, one with blanks is quoted in it:
+# TRAIN_FLAGS="--set 'a=b c'"
 #
 # Prints a line "ID NAME" per job. Each starts when those before it have succeeded and is cancelled when
 # one of them fails. Logs: OUT/slurm. Run it again after a failure or a change, when the jobs have
@@ -72,7 +73,7 @@ check_arguments() {
   data=$(realpath "$DATA") out=$(realpath -m "$OUT")
   [[ $out/ != "${data%/}"/* ]] || die "OUT=$OUT lies inside DATA=$DATA; choose a folder outside"
   for number in ROUNDS LEAD MAX_STALLED; do
-    [[ ${!number:-0} =~ ^[0-9]+$ ]] || die "$number=${!number} is no whole number"
+    [[ ${!number:-0} =~ ^(0|[1-9][0-9]*)$ ]] || die "$number=${!number} is no whole number"
   done
   [[ -z ${SEED:-} || -z ${SEEDS:-} ]] || die "SEED and SEEDS exclude each other"
   [[ $dry_run ]] || check_programs
@@ -190,7 +191,8 @@ submit() {
     sam-label) variable=SAM_LABEL ;;
   esac
   read_resources "$variable"
-  command=(sbatch --parsable --export=ALL --job-name="$name" --output="${OUT//%/%%}/slurm/%x_%j.log" "${asked[@]}")
+  command=(sbatch --parsable --export=ALL "${asked[@]}")
+  command+=(--job-name="$name" --output="${OUT//%/%%}/slurm/%x_%j.log")
   [[ -z $after ]] || command+=(--dependency="afterok:${after// /:}" --kill-on-invalid-dep=yes)
   command+=("$here/$stage.sh" "$@")
   if [[ $dry_run ]]; then
@@ -262,7 +264,8 @@ refuse_if_queued() {
   local queued active
   [[ -r $OUT/slurm/jobs ]] || return 0
   queued=$(squeue --noheader --user="$(id -un)" --format=%A) || die "squeue does not answer"
-  active=$(cut -d ' ' -f 1 "$OUT/slurm/jobs" | grep -Fx -f <(printf '%s\n' "$queued" none) | tr '\n' ' ') || true
+  [[ $queued ]] || return 0
+  active=$(cut -d ' ' -f 1 "$OUT/slurm/jobs" | grep -Fx -f <(printf '%s' "$queued") | tr '\n' ' ') || true
   [[ -z $active ]] || die "an earlier submission for $OUT is not done: wait for it, or scancel $active"
 }
 

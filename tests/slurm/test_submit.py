@@ -179,7 +179,7 @@ def test_wrong_words_are_refused(words: list[str], told: str) -> None:
     assert done.stdout == ""
 
 
-TOOLS = "bash cat cut dirname env grep id mkdir realpath rm sh tee tr wc xargs"
+TOOLS = "bash cat cut dirname env grep id mkdir printf realpath rm sh tee tr wc xargs"
 
 
 def programs(folder: Path, **scripts: str) -> str:
