@@ -116,6 +116,6 @@ def test_a_preempted_training_ends_with_the_same_bytes(cluster, training, partit
 
 @pytest.mark.slow
 def test_a_training_beyond_its_time_limit_ends_with_the_same_bytes(cluster, training):
-    job, output = training(70, 1.0, "--gres=none", "--time=1", "--signal=B:USR1@1")
+    job, output = training(60, 1.0, "--gres=none", "--time=1", "--signal=B:USR1@1")
     cluster.wait_for(job, timeout_s=500)
-    training.check(job, output, 70)
+    training.check(job, output, 60)
