@@ -1,0 +1,15 @@
+#!/bin/bash
+# Ask the generalist, and keep its answers as pseudo-labels.
+#
+#   sbatch sam-label.sh CASES PROMPTS -o PSEUDO [OPTION]...
+#
+# as for `samssl sam-label`. Common to all stages, and what happens on signals: stage.sh.
+#SBATCH --job-name=sam-label
+#SBATCH --output=%x_%j.log --open-mode=append
+#SBATCH --requeue --signal=B:USR1@300
+#SBATCH --nodes=1 --ntasks=1 --cpus-per-task=8 --mem=32G --time=12:00:00
+
+# Slurm runs a copy of this script, so it cannot look beside itself.
+# shellcheck source-path=SCRIPTDIR source=stage.sh
+source "${SAMSSL_SLURM:-$SLURM_SUBMIT_DIR/pipelines/slurm}/stage.sh" || exit
+run_stage sam-label "$@"

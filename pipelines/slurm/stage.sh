@@ -1,0 +1,105 @@
+# What the job scripts of all stages share. Each sources this file and calls `run_stage`.
+# shellcheck shell=bash
+#
+# What stops a stage, and what becomes of its job:
+#
+#   SIGUSR1  before the time limit or a preemption. It is passed on, samssl saves its state and ends
+#            with 85, and the job goes back into the queue.
+#   SIGTERM  of a preemption, a time limit or scancel. samssl saves its state and ends with 143. Slurm
+#            itself requeues what it preempted; a time limit is answered as above; scancel is final.
+#   an error of samssl, out of memory: the job ends with that code, and those that wait for it go.
+#
+# An interrupted job never ends with 0. Variables:
+#
+#   SAMSSL              the program, perhaps with arguments                        (default: samssl)
+#   SAMSSL_MAX_STALLED  how many restarts in a row may add nothing before the job fails (default: 5)
+
+set -u
+asked='' latest='' pid=''
+
+# Remember the first signal and the latest, and pass on every one.
+ask() {
+  asked=${asked:-$1} latest=$1
+  [[ -z $pid ]] || kill -s "$1" "$pid" 2> /dev/null
+}
+trap 'ask USR1' USR1
+trap 'ask TERM' TERM
+
+say() { printf '%s %s\n' "$(date '+%Y-%m-%d %H:%M:%S')" "$*" >&2; }
+
+# run_stage STAGE ARGUMENT...: the whole job.
+run_stage() {
+  local output program code
+  output=$(path_after_o "$@")
+  program=("${SAMSSL:-samssl}") # a name or a path; else several words, quoted as in a shell
+  command -v "${program[0]}" > /dev/null || mapfile -t program < <(xargs printf '%s\n' <<< "${program[0]}")
+  # Where Slurm does not bind a job to its cores, torch would take all of the node.
+  export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}
+
+  say "job $SLURM_JOB_ID, restart ${SLURM_RESTART_COUNT:-0}, on $(hostname): ${program[*]} $*"
+  fail_if_stalled "$output"
+  work "${program[@]}" "$@"
+  code=$?
+  say "$1 ended with $code"
+  case $code in
+    85 | 143) requeue_or_leave "$code" ;;
+  esac
+  rm -f "$output.restarts"
+  exit "$code"
+}
+
+# Run a command to its end, whatever signals arrive. Gives its code; 85 or 143 when a signal was faster.
+work() {
+  local code
+  [[ -z $asked ]] || return "$(code_of "$asked")"
+  "$@" &
+  pid=$!
+  [[ -z $asked ]] || kill -s "$asked" "$pid" 2> /dev/null # it came between the lines above
+  while wait "$pid"; code=$?; kill -0 "$pid" 2> /dev/null; do :; done # a signal ends `wait` alone
+  ((code <= 128)) || { wait "$pid"; code=$?; } # `wait` may have told of the signal, not of the end
+  # Before its first line, Python dies of the signal instead of answering it.
+  ((code != 128 + $(kill -l USR1))) || code=$(code_of USR1)
+  return "$code"
+}
+
+code_of() { [[ $1 = USR1 ]] && echo 85 || echo 143; }
+
+# requeue_or_leave CODE: end the job, and let it go on later if it was not cancelled.
+requeue_or_leave() {
+  case "$1 $(scontrol -o show job "$SLURM_JOB_ID")" in
+    "85 "*" JobState=RUNNING "* | *" Reason=TimeLimit "*)
+      say "back into the queue"
+      # Slurm now ends this go; its code counts only where requeueing is refused.
+      ! scontrol requeue "$SLURM_JOB_ID" || wait_for_end
+      exit "$1" ;;
+  esac
+  exit 143 # cancelled, or preempted and already back in the queue
+}
+
+wait_for_end() {
+  local n
+  for ((n = 0; n < 60; n++)); do
+    [[ $latest != TERM ]] || return 0
+    sleep 1
+  done
+}
+
+# Count the restarts that found what the one before had found, and end the job when there are too many.
+fail_if_stalled() {
+  local file=$1.restarts found job='' stalled='' before=''
+  found=$(find "$1.part" "$1.progress" -printf '%p\n' 2> /dev/null | LC_ALL=C sort | cksum)
+  [[ ! -r $file ]] || read -r job stalled before < "$file"
+  [[ "$job $before" = "$SLURM_JOB_ID $found" ]] && stalled=$((stalled + 1)) || stalled=0
+  if ((stalled > ${SAMSSL_MAX_STALLED:-5})); then
+    say "stopped $stalled times in a row before anything was saved: give it more time (TIME), let it" \
+      "save more often (checkpoint_every), or be told earlier of the end (LEAD)"
+    rm -f "$file"
+    exit 1
+  fi
+  mkdir -p "$(dirname "$file")" && echo "$SLURM_JOB_ID $stalled $found" > "$file"
+}
+
+path_after_o() {
+  while (($# > 1)) && [[ $1 != -o ]]; do shift; done
+  echo "${2:-samssl}"
+}
