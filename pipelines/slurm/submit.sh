@@ -8,7 +8,8 @@
 #
 # What to do, as in pipelines/Makefile and with the same results (make -f pipelines/Makefile help):
 #
-#   DATA OUT LABELED SPLIT COARSE_MM ROUNDS RECIPE STEPS SEED DEVICE GENERALIST CHECKPOINT SAMSSL
+#   DATA OUT LABELED SPLIT COARSE_MM FIRST_GUESS ROUNDS RECIPE STEPS SEED DEVICE GENERALIST CHECKPOINT
+#   SAMSSL
 #   PREPROCESS_FLAGS TRAIN_FLAGS PROMPT_FLAGS SAM_LABEL_FLAGS RETRAIN_FLAGS EVALUATE_FLAGS
 #   SEEDS       several seeds, SEEDS='0 1 2': each in OUT/seed-N, with the cases of OUT/cases.zarr
 #
@@ -30,7 +31,7 @@
 # CPUS, MEM, TIME and SBATCH makes it that of one stage: TRAIN_TIME=24:00:00.
 #
 # A variable is given as NAME=VALUE or in the environment. Paths may contain blanks. Where a value may be
-# several words, in *_FLAGS, SBATCH, GENERALIST, CHECKPOINT and SAMSSL, one with blanks is quoted in it:
+# several words, in *_FLAGS, SBATCH, FIRST_GUESS, GENERALIST, CHECKPOINT, SAMSSL, one with blanks is quoted in it:
 # TRAIN_FLAGS="--set 'a=b c'"
 #
 # Prints a line "ID NAME" per job. Each starts when those before it have succeeded and is cancelled when
@@ -40,7 +41,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-loop=(DATA OUT LABELED SPLIT COARSE_MM ROUNDS RECIPE STEPS SEED SEEDS DEVICE GENERALIST CHECKPOINT SAMSSL)
+loop=(DATA OUT LABELED SPLIT COARSE_MM FIRST_GUESS ROUNDS RECIPE STEPS SEED SEEDS DEVICE GENERALIST)
+loop+=(CHECKPOINT SAMSSL)
 stages=(PREPROCESS TRAIN PROMPT SAM_LABEL RETRAIN EVALUATE)
 resources=(PARTITION ACCOUNT GPUS CPUS MEM TIME SBATCH)
 submitted=()
@@ -75,6 +77,8 @@ check_arguments() {
   for number in ROUNDS LEAD MAX_STALLED; do
     [[ ${!number:-0} =~ ^(0|[1-9][0-9]*)$ ]] || die "$number=${!number} is no whole number"
   done
+  [[ -z ${COARSE_MM:-} || -z ${FIRST_GUESS:-} ]] ||
+    die "COARSE_MM trains a specialist and FIRST_GUESS trains none: set one of them"
   [[ -z ${SEED:-} || -z ${SEEDS:-} ]] || die "SEED and SEEDS exclude each other"
   [[ $dry_run ]] || check_programs
 }
@@ -112,6 +116,8 @@ read_options() {
   recipe=(--recipe "${RECIPE:-default}" --force)
   device=(--device "${DEVICE:-auto}")
   steps=(${STEPS:+--steps "$STEPS"})
+  first_guess=()
+  split first_guess "${FIRST_GUESS:-}"
 
   split flags "${PREPROCESS_FLAGS:-}"
   preprocess=("${recipe[@]}" ${LABELED:+--labeled "$LABELED"} ${SPLIT:+--split "$SPLIT"} "${flags[@]}")
@@ -215,28 +221,34 @@ score() {
 
 # submit_loop SEED FOLDER SUFFIX: everything behind the cases, for one seed.
 submit_loop() {
-  local seed=$1 out=$2 suffix=$3 supervised name path trained round n scored beside
+  local seed=$1 out=$2 suffix=$3 supervised name path trained round n scored beside start
   submit train-ssl "train-ssl.supervised$suffix" "$cases_id" \
     "$cases" -o "$out/supervised.zarr" "${train[@]}" --seed "$seed" --method supervised
   supervised=$id
-  submit train-ssl "train-ssl.specialist$suffix" "$coarse_id" \
-    "$coarse" -o "$out/specialist.zarr" "${train[@]}" --seed "$seed"
-  name=specialist path=$out/specialist.zarr trained=$id
-  [[ $cases_id = "$coarse_id" ]] || trained+=" $cases_id"
+  if ((${#first_guess[@]})); then
+    name='' path='' trained=$cases_id start=(--first-guess "${first_guess[@]}")
+  else
+    submit train-ssl "train-ssl.specialist$suffix" "$coarse_id" \
+      "$coarse" -o "$out/specialist.zarr" "${train[@]}" --seed "$seed"
+    name=specialist path=$out/specialist.zarr trained=$id start=("$out/specialist.zarr")
+    [[ $cases_id = "$coarse_id" ]] || trained+=" $cases_id"
+  fi
 
   score supervised "$out/supervised.zarr" "$supervised"
   scored=$id beside=(--beside "$out/scores/supervised.zarr")
   for ((n = 1; n <= ${ROUNDS:-1}; n++)); do
-    score "$name" "$path" "$trained"
-    scored+=" $id" beside+=(--beside "$out/scores/$name.zarr")
+    if [[ $name ]]; then
+      score "$name" "$path" "$trained"
+      scored+=" $id" beside+=(--beside "$out/scores/$name.zarr")
+    fi
     round=round-$n
     submit prompt "prompt.$round$suffix" "$trained" \
-      "$cases" "$path" -o "$out/$round/prompts.zarr" "${prompt[@]}" --seed "$seed"
+      "$cases" "${start[@]}" -o "$out/$round/prompts.zarr" "${prompt[@]}" --seed "$seed"
     submit sam-label "sam-label.$round$suffix" "$id" \
       "$cases" "$out/$round/prompts.zarr" -o "$out/$round/pseudo.zarr" "${sam_label[@]}"
     submit retrain "retrain.$round$suffix" "$id" \
       "$cases" "$out/$round/pseudo.zarr" -o "$out/$round/student.zarr" "${retrain[@]}" --seed "$seed"
-    name=$round path=$out/$round/student.zarr trained=$id
+    name=$round path=$out/$round/student.zarr trained=$id start=("$out/$round/student.zarr")
   done
   score "$name" "$path" "$trained $scored" --report "$out/report" "${beside[@]}"
 }

@@ -58,6 +58,7 @@ VARIABLES = [
     ["ROUNDS=0"],
     ["ROUNDS=3", "LABELED=1", "SPLIT=split.json", "RECIPE=quick", "SEED=7", "STEPS=5"],
     ["COARSE_MM=2,2,2", "PREPROCESS_FLAGS=--spacing-mm keep", "DEVICE=cuda:1"],
+    ["FIRST_GUESS=prototype --checkpoint w.pth", "ROUNDS=2"],
     ["GENERALIST=sam scout", "CHECKPOINT=sam=sam.pth scout=s.pth", "RETRAIN_FLAGS=--init scratch"],
     ["PROMPT_FLAGS=--strategy box --set prompt.num_sets=2", "TRAIN_FLAGS=--method uamt"],
     ["SAM_LABEL_FLAGS=--set=sam_label.options.sam.axis='\"i\"'", "EVALUATE_FLAGS=--voxels"],
