@@ -20,7 +20,7 @@ samssl train-ssl cases.zarr -o specialist.zarr --recipe quick --steps 200
 # 3. Let it predict the unlabeled cases and say where to look.
 samssl prompt cases.zarr specialist.zarr -o prompts.zarr --recipe quick
 
-# 4. Let the generalist answer; here the one whose weights come with samssl. With SAM:
+# 4. Let the generalist answer; here the labeled case itself, registered to each image. With SAM:
 #    samssl sam-label cases.zarr prompts.zarr -o pseudo.zarr --generalist sam --checkpoint sam_vit_b_01ec64.pth
 samssl sam-label cases.zarr prompts.zarr -o pseudo.zarr --recipe quick
 

@@ -69,6 +69,7 @@ def demo_commands(directory: Path, *, steps: int, seed: int) -> Iterator[list[st
 
 _TRAINING = ("--recipe", "quick", "--device", "cpu")
 _ASKING = (
+    *("--generalist", "scout"),
     *("--set", "sam_label.options.scout.num_flips=2"),  # phantoms are small: fewer, coarser views
     *("--set", "sam_label.options.scout.budget=40000"),
 )

@@ -11,7 +11,7 @@ class SamLabel(Section):
     """How the generalist is asked, and how far its answer is believed."""
 
     generalist: str | Names = Field(
-        "scout",
+        "atlas",
         description="a row of `samssl list generalists`, or the path of a generalist.zarr, or "
         "several that are asked together",
     )

@@ -83,7 +83,7 @@ def test_sfr_and_one_label_learn_from_pseudo_labels_at_full_weight():
     for name in ("sfr", "la-1label"):
         term = pseudo_term(read_recipe(name).retrain)
         assert {term.weight_at(step) for step in (0, 500, 5999)} == {1.0}
-    assert read_recipe("la-1label").sam_label.generalist == "none"
+    assert read_recipe("la-1label").sam_label.generalist == "atlas"
 
 
 def test_self_training_is_quick_without_a_generalist():

@@ -43,7 +43,7 @@ def scout(tmp_path):
 
 def test_one_generalist_needs_no_name_for_its_file():
     assert weights_of(SamLabel(generalist="sam"), Path("a")) == {"sam": Path("a")}
-    assert weights_of(SamLabel(), None) == {"scout": None}
+    assert weights_of(SamLabel(), None) == {"atlas": None}
     assert weights_of(TWO, {"sam": Path("a")}) == {"region-growing": None, "sam": Path("a")}
 
 
