@@ -96,7 +96,7 @@ def _check_no_labels_are_needed(found: "Sequence[Which]") -> None:
         if GENERALISTS[which.name].needs_labeled:
             raise UsageError(
                 f"--refine: generalist {which.name} looks at the labeled cases, and a checkpoint "
-                "has none; name another --generalist (samssl evaluate has them at hand)"
+                "has none; name another, such as --generalist scout (evaluate has them at hand)"
             )
 
 

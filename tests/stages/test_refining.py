@@ -106,8 +106,9 @@ def test_it_is_what_prompt_and_sam_label_make_of_the_specialist(loop):
 
 
 def test_the_plan_names_generalist_options_and_weights():
-    planned = plan_refinement(read_recipe("default"), None, Silent())
-    name = planned.recipe.sam_label.generalist
+    name = "scout"
+    recipe = read_recipe("default", [f"sam_label.generalist={name}"])
+    planned = plan_refinement(recipe, None, Silent())
     made_with = planned.made_with
     assert made_with["refined_by"][0]["name"] == name
     assert made_with["sam_label"]["options"] == {name: {}}
@@ -118,6 +119,7 @@ def test_the_plan_names_generalist_options_and_weights():
     ("override", "error", "message"),
     [
         ("sam_label.generalist=sma", UsageError, "unknown generalist 'sma'"),
+        ("sam_label.generalist=atlas", UsageError, "none; name another, such as --generalist sco"),
         ("sam_label.generalist=sam", UsageError, "sam needs its weights: --checkpoint"),
         ('prompt.strategies=["clicks"]', UsageError, "unknown strategy 'clicks'"),
     ],
