@@ -12,7 +12,7 @@ import typer
 from samssl_cli.cli.console import say, show_table
 from samssl_cli.errors import UsageError
 
-_STEPS = 300
+_STEPS = 270
 _PATCH_SIZE = "[48,48,32]"  # of 56x56x40 phantoms
 _RECORD = "demo.json"
 
