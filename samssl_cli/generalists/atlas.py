@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samssl_cli.errors import UsageError
+from samssl_cli.generalists.atlas_memory import AtlasMemory
+from samssl_cli.generalists.embedding_cache import EmbeddingCache
 from samssl_cli.generalists.types import Proposal
 from samssl_cli.prompts.types import Prompt
 from samssl_cli.recipe import Positive, PositiveCount, validate
@@ -49,10 +51,14 @@ class Atlas:
             8, description="labeled cases that are registered; of more, the first ones"
         )
 
-    def __init__(self, options: Options, propagation: Propagation, *, num_classes: int) -> None:
-        """Take what carries the labels; `build` makes it."""
+    def __init__(
+        self, options: Options, labeled: Sequence[LabeledImage], *, num_classes: int
+    ) -> None:
+        """Keep the labeled cases; `build` chooses and checks them."""
         self.options = options
-        self._propagation, self._num_classes = propagation, num_classes
+        self._labeled, self._num_classes = labeled, num_classes
+        self._propagation = Propagation(options, labeled=labeled, num_classes=num_classes)
+        self._memory: AtlasMemory | None = None
 
     @classmethod
     def build(
@@ -79,12 +85,31 @@ class Atlas:
             )
         if not labeled:
             raise UsageError("generalist 'atlas' needs a labeled case to lay over the others")
-        shown = labeled[: chosen.max_labeled]
-        propagation = Propagation(chosen, labeled=shown, num_classes=num_classes)
-        return cls(chosen, propagation, num_classes=num_classes)
+        return cls(chosen, labeled[: chosen.max_labeled], num_classes=num_classes)
+
+    def remember_in(self, cache: EmbeddingCache, *, weights_sha256: str, device: str) -> None:
+        """Look distances up in a cache from now on, and keep there what has to be registered.
+
+        Args:
+            cache: of any generalist and any labeled cases.
+            weights_sha256: of no weights; the labeled cases are digested in their place.
+            device: of no interest, registration is on the CPU.
+        """
+        del weights_sha256, device
+        self._memory = AtlasMemory(cache, self.options, self._labeled)
 
     def embed(self, image: NDArray[np.float32], spacing_mm: Spacing) -> NDArray[np.float32]:
         """Signed distances (foreground classes, I, J, K) to the registered labels, mm."""
+        if self._memory is None:
+            return self._distances(image, spacing_mm)
+        key = self._memory.key(image, spacing_mm)
+        kept = self._memory.cache.get(key)
+        if kept is None:
+            kept = self._distances(image, spacing_mm)
+            self._memory.cache.put(key, kept)
+        return kept
+
+    def _distances(self, image: NDArray[np.float32], spacing_mm: Spacing) -> NDArray[np.float32]:
         probability, _ = self._propagation.onto(image, spacing_mm)
         label = probability.argmax(axis=0).astype(np.uint8)
         return signed_distances(label, self._num_classes, spacing_mm)[1:]

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from samssl_cli.errors import RecipeError, UsageError
 from samssl_cli.generalists.atlas import Atlas
+from samssl_cli.generalists.embedding_cache import EmbeddingCache
 from samssl_cli.prompts.types import Box, Points, Prompt
 from samssl_cli.volumes.labeled_image import LabeledImage
 from samssl_cli.volumes.phantom import SPACING_MM, draw_case
@@ -112,3 +115,40 @@ def test_what_it_cannot_do_is_said(patient, tmp_path):
         Atlas.build(
             {}, checkpoint=tmp_path / "x.pth", device="cpu", labeled=[patient], num_classes=3
         )
+
+
+def remembering(folder, *labeled, **options):
+    atlas, cache = build(*labeled, **options), EmbeddingCache(folder, max_gb=1)
+    atlas.remember_in(cache, weights_sha256="", device="cpu")
+    return atlas, cache
+
+
+def test_what_was_registered_once_is_found_again_to_the_bit(asked, patient, tmp_path):
+    counted = []
+    for options in ({}, {"reach_mm": 9.0}):  # the reach comes after the registration
+        atlas, cache = remembering(tmp_path, patient, **options)
+        found = atlas.embed(patient.image, SPACING_MM)
+        counted.append((cache.num_computed, cache.num_found))
+        assert found.dtype == asked[1].dtype
+        assert np.array_equal(found, asked[1])
+    assert counted == [(1, 0), (0, 1)]
+
+
+@pytest.mark.parametrize("changed", ["option", "image", "voxels", "label", "labeled"])
+def test_what_depends_on_something_else_is_registered_again(patient, tmp_path, changed):
+    few = {"affine_iterations": 1, "deformable_iterations": 1}
+    remembering(tmp_path, patient, **few)[0].embed(patient.image, SPACING_MM)
+    labeled, image, spacing_mm, options = [patient], patient.image, SPACING_MM, dict(few)
+    if changed == "option":
+        options["softness_mm"] = 2.0
+    elif changed == "image":
+        image = image + np.float32(0.5) * (image > 1)
+    elif changed == "voxels":
+        spacing_mm = tuple(2 * size for size in SPACING_MM)
+    elif changed == "label":
+        labeled = [replace(patient, label=np.minimum(patient.label, 1))]
+    else:
+        labeled = [patient, replace(patient, name="b")]
+    atlas, cache = remembering(tmp_path, *labeled, **options)
+    atlas.embed(image, spacing_mm)
+    assert (cache.num_computed, cache.num_found) == (1, 0)

@@ -10,6 +10,8 @@ from samssl_cli.artifacts.labels import PseudoLabels
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.artifacts.scores import Scores
 from samssl_cli.errors import UsageError
+from samssl_cli.generalists.embedding_cache import EmbeddingCache
+from samssl_cli.stages.sam_label import sam_label
 
 QUICK = (
     "sam_label.options.atlas.affine_iterations=5",
@@ -69,6 +71,27 @@ def test_it_refines_where_the_labeled_cases_are_and_nowhere_else(samssl, loop, p
     assert finished.code == 2
     assert "looks at the labeled cases, and a checkpoint has none" in finished.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_run_registers_nothing_and_labels_the_same(loop, tmp_path, hashes):
+    run = loop.linked(tmp_path, "cases", "prompts", overrides=ASKED)
+    plain = run.label()
+    found = []
+    for name in ("first", "second"):
+        cache = EmbeddingCache(tmp_path / "embeddings", max_gb=1)
+        labels = sam_label(
+            run.path("cases"),
+            run.path("prompts"),
+            tmp_path / f"{name}.zarr",
+            weights=None,
+            device="cpu",
+            embeddings=cache,
+            **run._common(force=False),
+        )
+        assert hashes(labels) == hashes(plain)
+        found.append((cache.num_computed, cache.num_found))
+    num_cases = len(PseudoLabels(plain).names)
+    assert found == [(num_cases, 0), (0, num_cases)]
 
 
 def test_it_has_nothing_to_adapt(samssl, loop, tmp_path):
