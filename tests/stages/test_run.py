@@ -1,13 +1,16 @@
+import multiprocessing
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
 
 from samssl_cli.artifacts.manifest import Plan
-from samssl_cli.errors import BusyArtifactError, DataError, Interrupted
+from samssl_cli.artifacts.shard import Shard
+from samssl_cli.errors import BusyArtifactError, DataError, Interrupted, StaleArtifactError
 from samssl_cli.progress import Silent
-from samssl_cli.stages.run import run_stage
+from samssl_cli.stages.run import run_sharded, run_stage
 
 PLAN = Plan("prompts", "prompt", {}, 0, {})
 
@@ -65,3 +68,174 @@ def test_a_busy_artifact_is_refused_before_the_check(tmp_path):
         write_all(work)
 
     run(tmp_path / "x.zarr", first)
+
+
+NAMES = tuple("abcdefg")
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, message):
+        self.notes.append(message)
+
+
+def write_shard(work, after=lambda name: None, pause_s=0.0):
+    for name in work.each_pending(work.draft.root, NAMES, "working"):
+        work.draft.root.write(name, {"x": np.full(2, ord(name))}, {})
+        time.sleep(pause_s)
+        after(name)
+    work.finish(NAMES, work.draft.root.has, lambda work: work.draft.seal({"cases": list(NAMES)}))
+
+
+def run_shard(output, shard, *, plan=PLAN, force=False, progress=None, **kwargs):
+    progress = progress or Silent()
+    shard = shard and Shard(*shard)
+
+    def work(work):
+        write_shard(work, **kwargs)
+
+    return run_sharded(plan, output, work=work, force=force, progress=progress, shard=shard)
+
+
+@pytest.fixture
+def whole(tmp_path, hashes):
+    """The files of the artifact that no shard made."""
+    return hashes(run_shard(tmp_path / "whole/x.zarr", None))
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("order", [[1, 2, 3], [3, 1, 2]], ids=str)
+def test_the_last_shard_to_end_seals(tmp_path, hashes, whole, order):
+    output, progress = tmp_path / "shards/x.zarr", Heard()
+    *first, last = [(number, 3) for number in order]
+    for shard in first:
+        assert run_shard(output, shard, progress=progress) is None
+    assert not output.exists()
+    assert "is done; 2 cases of other shards are not, from" in progress.notes[-1]
+    assert run_shard(output, last) == output
+    assert hashes(output) == whole
+    assert files(output.parent) == ["x.zarr"]
+
+
+def test_a_shard_that_runs_again_after_the_seal_is_up_to_date(tmp_path):
+    output, progress = tmp_path / "x.zarr", Heard()
+    for number in (1, 2):
+        run_shard(output, (number, 2))
+    before = output.stat().st_mtime_ns
+    for force in (False, True):
+        assert run_shard(output, (1, 2), progress=progress, force=force, after=pytest.fail)
+    assert progress.notes == [f"{output} is up to date"] * 2
+    assert output.stat().st_mtime_ns == before
+
+
+def test_a_stopped_shard_is_run_again_alone(tmp_path, hashes, whole):
+    output, done = tmp_path / "x.zarr", []
+
+    def stop(name):
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    with pytest.raises(Interrupted):
+        run_shard(output, (1, 2), after=stop)
+    assert run_shard(output, (2, 2)) is None  # "a" alone is there of shard 1
+    assert run_shard(output, (1, 2), after=done.append) == output
+    assert done == ["c", "e", "g"]
+    assert hashes(output) == whole
+
+
+def test_another_number_of_shards_keeps_what_is_done(tmp_path, hashes, whole):
+    output, done = tmp_path / "x.zarr", []
+    run_shard(output, (2, 3))  # b, e
+    run_shard(output, (1, 2), after=done.append)
+    assert done == ["a", "c", "g"]
+    assert run_shard(output, None, after=done.append) == output  # and so does a run without any
+    assert done == ["a", "c", "g", "d", "f"]
+    assert hashes(output) == whole
+    assert files(output.parent) == [".x.zarr.lock", "whole", "x.zarr"]
+
+
+def test_more_shards_than_cases(tmp_path, hashes, whole):
+    output = tmp_path / "x.zarr"
+    found = [run_shard(output, (number, 9)) for number in range(9, 0, -1)]
+    assert found == [None] * 8 + [output]
+    assert hashes(output) == whole
+
+
+def test_a_damaged_artifact_is_mended_by_the_shard_of_the_case(tmp_path, hashes, whole):
+    output, done = tmp_path / "x.zarr", []
+    run_shard(output, None)
+    (output / "d/x/c/0").write_bytes(b"torn")
+    assert run_shard(output, (1, 2), force=True, after=done.append) is None
+    assert run_shard(output, (2, 2), force=True, after=done.append) == output
+    assert done == ["d"]
+    assert hashes(output) == whole
+
+
+def test_a_case_of_another_shard_that_is_torn_is_not_sealed(tmp_path):
+    output, done = tmp_path / "x.zarr", []
+    run_shard(output, (1, 2))
+    (tmp_path / "x.zarr.part/a/x/c/0").write_bytes(b"torn")
+    assert run_shard(output, (2, 2)) is None
+    assert run_shard(output, (1, 2), after=done.append) == output
+    assert done == ["a"]
+
+
+def test_shards_of_another_plan_replace_only_what_nobody_writes(tmp_path, hashes, whole):
+    output, other = tmp_path / "x.zarr", Plan("prompts", "prompt", {"a": 1}, 0, {})
+    run_shard(output, (1, 2), plan=other)
+    with pytest.raises(StaleArtifactError, match=r"options\.a: 1 -> null"):
+        run_shard(output, (1, 2))
+
+    def while_it_runs(name):
+        with pytest.raises(BusyArtifactError, match="otherwise than asked for now, by shard 1/2"):
+            run_shard(output, (2, 2), force=True)
+
+    assert run_shard(output, (1, 2), plan=other, after=while_it_runs) is None
+    assert run_shard(output, (2, 2), force=True) is None
+    assert run_shard(output, (1, 2), force=True) == output
+    assert hashes(output) == whole
+
+
+def test_who_fails_to_seal_leaves_it_to_the_next(tmp_path, hashes, whole, monkeypatch):
+    from samssl_cli.artifacts.draft import Draft
+
+    def full_disk(*_):
+        raise DataError("no")
+
+    output, seal = tmp_path / "x.zarr", Draft.seal
+    run_shard(output, (2, 2))
+    monkeypatch.setattr(Draft, "seal", full_disk)
+    with pytest.raises(DataError):
+        run_shard(output, (1, 2))
+    monkeypatch.setattr(Draft, "seal", seal)
+    assert run_shard(output, (2, 2)) == output
+    assert hashes(output) == whole
+
+
+def in_a_process(output, shard, results):
+    try:
+        results.put(run_shard(output, shard, pause_s=0.001) is not None)
+    except BusyArtifactError as error:
+        results.put(str(error))
+
+
+@pytest.mark.parametrize("again", range(5))
+def test_shards_at_the_same_time(tmp_path, hashes, whole, again):
+    """Each ends without an error, one of them seals, and none writes after that."""
+    fork = multiprocessing.get_context("fork")
+    output, results = tmp_path / "x.zarr", fork.SimpleQueue()
+    shards = [(number, 4) for number in (1, 2, 3, 4)]
+    processes = [fork.Process(target=in_a_process, args=(output, one, results)) for one in shards]
+    for process in processes:
+        process.start()
+    found = [results.get() for _ in processes]
+    for process in processes:
+        process.join()
+    assert True in found
+    assert set(found) <= {True, False}
+    assert hashes(output) == whole
+    assert files(tmp_path) == ["whole", "x.zarr"]
