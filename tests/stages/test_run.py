@@ -1,7 +1,8 @@
-import multiprocessing
 import os
 import signal
-import time
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -81,10 +82,9 @@ class Heard(Silent):
         self.notes.append(message)
 
 
-def write_shard(work, after=lambda name: None, pause_s=0.0):
+def write_shard(work, after=lambda name: None):
     for name in work.each_pending(work.draft.root, NAMES, "working"):
         work.draft.root.write(name, {"x": np.full(2, ord(name))}, {})
-        time.sleep(pause_s)
         after(name)
     work.finish(NAMES, work.draft.root.has, lambda work: work.draft.seal({"cases": list(NAMES)}))
 
@@ -216,26 +216,48 @@ def test_who_fails_to_seal_leaves_it_to_the_next(tmp_path, hashes, whole, monkey
     assert hashes(output) == whole
 
 
-def in_a_process(output, shard, results):
-    try:
-        results.put(run_shard(output, shard, pause_s=0.001) is not None)
-    except BusyArtifactError as error:
-        results.put(str(error))
+SHARD = """
+    import sys, time
+    from pathlib import Path
+    import numpy as np
+    import zarr
+    from samssl_cli.artifacts.manifest import Plan
+    from samssl_cli.artifacts.shard import Shard
+    from samssl_cli.progress import Silent
+    from samssl_cli.stages.run import run_sharded
+
+    shard, folder = Shard(int(sys.argv[1]), 4), Path(sys.argv[2])
+
+    def write(work):
+        names = tuple("abcdefg")
+        for name in work.each_pending(work.draft.root, names, "working"):
+            work.draft.root.write(name, {"x": np.full(2, ord(name))}, {})
+        seal = lambda work: work.draft.seal({"cases": list(names)})
+        work.finish(names, work.draft.root.has, seal)
+
+    for number in range(4):
+        (folder / f"{number}.ready.{shard.number}").touch()
+        while len(list(folder.glob(f"{number}.ready.*"))) < 4:
+            time.sleep(0.001)
+        run_sharded(
+            Plan("prompts", "prompt", {}, 0, {}),
+            folder / f"{number}.zarr",
+            work=write,
+            force=False,
+            progress=Silent(),
+            shard=shard,
+        )
+"""
 
 
-@pytest.mark.parametrize("again", range(5))
-def test_shards_at_the_same_time(tmp_path, hashes, whole, again):
-    """Each ends without an error, one of them seals, and none writes after that."""
-    fork = multiprocessing.get_context("fork")
-    output, results = tmp_path / "x.zarr", fork.SimpleQueue()
-    shards = [(number, 4) for number in (1, 2, 3, 4)]
-    processes = [fork.Process(target=in_a_process, args=(output, one, results)) for one in shards]
-    for process in processes:
-        process.start()
-    found = [results.get() for _ in processes]
-    for process in processes:
-        process.join()
-    assert True in found
-    assert set(found) <= {True, False}
-    assert hashes(output) == whole
-    assert files(tmp_path) == ["whole", "x.zarr"]
+def test_shards_at_the_same_time(tmp_path, hashes, whole):
+    """Four times: each ends without an error, one of them seals, and none writes after that."""
+    command = [sys.executable, "-c", textwrap.dedent(SHARD)]
+    processes = [subprocess.Popen([*command, str(number), tmp_path]) for number in (1, 2, 3, 4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    for number in range(4):
+        assert hashes(tmp_path / f"{number}.zarr") == whole
+    assert [name for name in files(tmp_path) if "ready" not in name] == [
+        *(f"{number}.zarr" for number in range(4)),
+        "whole",
+    ]
