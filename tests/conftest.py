@@ -237,9 +237,14 @@ class CommandLine:
         }
         return self._run([order])[0]
 
-    def together(self, *commands: Sequence[object]) -> list[Finished]:
-        """Run several commands at the same time to their ends."""
-        return self._run([self._order(number, one) for number, one in enumerate(commands)])
+    def together(
+        self, *commands: Sequence[object], envs: Sequence[Mapping[str, str]] = ()
+    ) -> list[Finished]:
+        """Run several commands at the same time to their ends, perhaps with an environment each."""
+        orders = [self._order(number, one) for number, one in enumerate(commands)]
+        for order, env in zip(orders, envs, strict=False):
+            order["env"] = dict(env)
+        return self._run(orders)
 
     def _order(self, number: int, arguments: Sequence[object]) -> dict[str, object]:
         streams = {name: str(self._scratch / f"{name}.{number}") for name in ("stdout", "stderr")}
