@@ -1,8 +1,10 @@
 import os
+import random
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -235,7 +237,7 @@ SHARD = """
         seal = lambda work: work.draft.seal({"cases": list(names)})
         work.finish(names, work.draft.root.has, seal)
 
-    for number in range(4):
+    for number in map(int, sys.argv[3:]):
         (folder / f"{number}.ready.{shard.number}").touch()
         while len(list(folder.glob(f"{number}.ready.*"))) < 4:
             time.sleep(0.001)
@@ -250,10 +252,14 @@ SHARD = """
 """
 
 
+def start_shard(number, folder, *artifacts):
+    command = [sys.executable, "-c", textwrap.dedent(SHARD), str(number), folder]
+    return subprocess.Popen([*command, *map(str, artifacts)], stderr=subprocess.DEVNULL)
+
+
 def test_shards_at_the_same_time(tmp_path, hashes, whole):
     """Four times: each ends without an error, one of them seals, and none writes after that."""
-    command = [sys.executable, "-c", textwrap.dedent(SHARD)]
-    processes = [subprocess.Popen([*command, str(number), tmp_path]) for number in (1, 2, 3, 4)]
+    processes = [start_shard(number, tmp_path, *range(4)) for number in (1, 2, 3, 4)]
     assert [process.wait() for process in processes] == [0] * 4
     for number in range(4):
         assert hashes(tmp_path / f"{number}.zarr") == whole
@@ -261,3 +267,22 @@ def test_shards_at_the_same_time(tmp_path, hashes, whole):
         *(f"{number}.zarr" for number in range(4)),
         "whole",
     ]
+
+
+@pytest.mark.slow
+def test_shards_that_are_killed_at_random_moments_are_run_again(tmp_path, hashes, whole):
+    """Each artifact: two of four shards are killed, and run again, until nobody is."""
+    rng, num_killed = random.Random(7), 0
+    for artifact in range(10):
+        at_work = {number: start_shard(number, tmp_path, artifact) for number in (1, 2, 3, 4)}
+        while len(list(tmp_path.glob(f"{artifact}.ready.*"))) < 4:
+            time.sleep(0.001)
+        for number in rng.sample((1, 2, 3, 4), 2):
+            time.sleep(rng.uniform(0, 0.05))
+            at_work[number].kill()
+        while failed := [number for number, one in at_work.items() if one.wait() != 0]:
+            num_killed += len(failed)
+            at_work = {number: start_shard(number, tmp_path, artifact) for number in failed}
+        assert hashes(tmp_path / f"{artifact}.zarr") == whole
+        assert [name for name in files(tmp_path) if name.startswith(f"{artifact}.zarr.")] == []
+    assert num_killed >= 10
