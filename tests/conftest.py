@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -215,7 +215,7 @@ class CommandLine:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._streams = {name: scratch / name for name in ("stdout", "stderr")}
+        self._scratch = scratch
 
     def __call__(
         self,
@@ -228,21 +228,40 @@ class CommandLine:
     ) -> Finished:
         """Run a command to its end, or send it a signal after a time or once a path exists."""
         order = {
-            "arguments": [str(argument) for argument in arguments],
+            **self._order(0, arguments),
             "signal": int(signum),
             "after_s": after_s,
             "after_path": None if after_path is None else str(after_path),
             "cwd": None if cwd is None else str(cwd),
             "env": dict(env or {}),
-            **{name: str(path) for name, path in self._streams.items()},
         }
+        return self._run([order])[0]
+
+    def together(
+        self, *commands: Sequence[object], envs: Sequence[Mapping[str, str]] = ()
+    ) -> list[Finished]:
+        """Run several commands at the same time to their ends, perhaps with an environment each."""
+        orders = [self._order(number, one) for number, one in enumerate(commands)]
+        for order, env in zip(orders, envs, strict=False):
+            order["env"] = dict(env)
+        return self._run(orders)
+
+    def _order(self, number: int, arguments: Sequence[object]) -> dict[str, object]:
+        streams = {name: str(self._scratch / f"{name}.{number}") for name in ("stdout", "stderr")}
+        never = {"signal": 0, "after_s": None, "after_path": None, "cwd": None, "env": {}}
+        return {"arguments": [str(argument) for argument in arguments], **never, **streams}
+
+    def _run(self, orders: Sequence[Mapping[str, object]]) -> list[Finished]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(json.dumps(orders) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        streams = {name: path.read_text("utf-8") for name, path in self._streams.items()}
-        return Finished(**answer, **streams)
+        answers = json.loads(self._process.stdout.readline())
+        texts = [
+            {name: Path(str(order[name])).read_text("utf-8") for name in ("stdout", "stderr")}
+            for order in orders
+        ]
+        return [Finished(**one, **text) for one, text in zip(answers, texts, strict=True)]
 
     def close(self) -> None:
         self._process.communicate()

@@ -4,7 +4,8 @@ A command takes seconds to import torch and MONAI, and a fraction of a second to
 a signal sent at a random moment of such a process would nearly always hit an import. A forked child
 begins where the work begins. It leads a process group, which receives the signal, workers and all.
 
-Reads one JSON order per line from stdin and answers each with one JSON line on stdout.
+Reads a list of JSON orders per line from stdin, whose commands run at the same time, and answers
+with a list of JSON answers per line on stdout.
 """
 
 import json
@@ -20,15 +21,22 @@ def serve() -> None:
     """Answer orders until stdin ends."""
     _import_all()
     for line in sys.stdin:
-        order = json.loads(line)
+        orders = json.loads(line)
         started = time.monotonic()
-        child = os.fork()
-        if child == 0:
-            _become_command(order)
-        code = _follow(child, order, started)
-        answer = {"code": code, "duration_s": time.monotonic() - started}
-        sys.stdout.write(json.dumps(answer) + "\n")
+        children = [_start(order) for order in orders]
+        answers = []
+        for child, order in zip(children, orders, strict=True):
+            code = _follow(child, order, started)
+            answers.append({"code": code, "duration_s": time.monotonic() - started})
+        sys.stdout.write(json.dumps(answers) + "\n")
         sys.stdout.flush()
+
+
+def _start(order: dict[str, Any]) -> int:
+    child = os.fork()
+    if child == 0:
+        _become_command(order)
+    return child
 
 
 def _import_all() -> None:

@@ -9,13 +9,15 @@
 #            itself requeues what it preempted; a time limit is answered as above; scancel is final.
 #   an error of samssl, out of memory: the job ends with that code, and those that wait for it go.
 #
-# An interrupted job never ends with 0. Variables:
+# An interrupted job never ends with 0. A task of an array is such a job by itself. Variables:
 #
 #   SAMSSL              the program, perhaps with arguments                        (default: samssl)
 #   SAMSSL_MAX_STALLED  how many restarts in a row may add nothing before the job fails (default: 5)
 
 set -u
 asked='' latest='' pid=''
+# A task of an array is named by both numbers: the id of the last task alone means the whole array.
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_}${SLURM_ARRAY_TASK_ID:-${SLURM_JOB_ID:-}}
 
 # Remember the first signal and the latest, and pass on every one.
 ask() {
@@ -29,22 +31,23 @@ say() { printf '%s %s\n' "$(date '+%Y-%m-%d %H:%M:%S')" "$*" >&2; }
 
 # run_stage STAGE ARGUMENT...: the whole job.
 run_stage() {
-  local output program code
+  local output restarts program code
   output=$(path_after_o "$@")
+  restarts=$output.restarts${SLURM_ARRAY_TASK_ID:+-$SLURM_ARRAY_TASK_ID}
   program=("${SAMSSL:-samssl}") # a name or a path; else several words, quoted as in a shell
   command -v "${program[0]}" > /dev/null || mapfile -t program < <(xargs printf '%s\n' <<< "${program[0]}")
   # Where Slurm does not bind a job to its cores, torch would take all of the node.
   export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}
 
-  say "job $SLURM_JOB_ID, restart ${SLURM_RESTART_COUNT:-0}, on $(hostname): ${program[*]} $*"
-  fail_if_stalled "$output"
+  say "job $job, restart ${SLURM_RESTART_COUNT:-0}, on $(hostname): ${program[*]} $*"
+  fail_if_stalled "$output" "$restarts"
   work "${program[@]}" "$@"
   code=$?
   say "$1 ended with $code"
   case $code in
     85 | 143) requeue_or_leave "$code" ;;
   esac
-  rm -f "$output.restarts"
+  rm -f "$restarts"
   exit "$code"
 }
 
@@ -66,11 +69,11 @@ code_of() { [[ $1 = USR1 ]] && echo 85 || echo 143; }
 
 # requeue_or_leave CODE: end the job, and let it go on later if it was not cancelled.
 requeue_or_leave() {
-  case "$1 $(scontrol -o show job "$SLURM_JOB_ID")" in
+  case "$1 $(scontrol -o show job "$job")" in
     "85 "*" JobState=RUNNING "* | *" Reason=TimeLimit "*)
       say "back into the queue"
       # Slurm now ends this go; its code counts only where requeueing is refused.
-      ! scontrol requeue "$SLURM_JOB_ID" || wait_for_end
+      ! scontrol requeue "$job" || wait_for_end
       exit "$1" ;;
   esac
   exit 143 # cancelled, or preempted and already back in the queue
@@ -85,18 +88,19 @@ wait_for_end() {
 }
 
 # Count the restarts that found what the one before had found, and end the job when there are too many.
+# What other shards add counts as well, as long as they work.
 fail_if_stalled() {
-  local file=$1.restarts found job='' stalled='' before=''
+  local file=$2 found known='' stalled='' before=''
   found=$(find "$1.part" "$1.progress" -printf '%p\n' 2> /dev/null | LC_ALL=C sort | cksum)
-  [[ ! -r $file ]] || read -r job stalled before < "$file"
-  [[ "$job $before" = "$SLURM_JOB_ID $found" ]] && stalled=$((stalled + 1)) || stalled=0
+  [[ ! -r $file ]] || read -r known stalled before < "$file"
+  [[ "$known $before" = "$job $found" ]] && stalled=$((stalled + 1)) || stalled=0
   if ((stalled > ${SAMSSL_MAX_STALLED:-5})); then
     say "stopped $stalled times in a row before anything was saved: give it more time (TIME), let it" \
       "save more often (checkpoint_every), or be told earlier of the end (LEAD)"
     rm -f "$file"
     exit 1
   fi
-  mkdir -p "$(dirname "$file")" && echo "$SLURM_JOB_ID $stalled $found" > "$file"
+  mkdir -p "$(dirname "$file")" && echo "$job $stalled $found" > "$file"
 }
 
 path_after_o() {

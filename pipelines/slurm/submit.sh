@@ -26,9 +26,11 @@
 #   SBATCH      further options of sbatch: SBATCH='--qos=long --constraint=a100'
 #   LEAD        seconds before the time limit at which a stage is told to save      (default: 300)
 #   MAX_STALLED restarts in a row that may add nothing before a job fails             (default: 5)
+#   SHARDS      jobs that share the cases of a stage, as an array; each gets CPUS, MEM and GPUS
+#               of its own. Trainings have no shards                                   (default: 1)
 #
 # PREPROCESS_, TRAIN_, PROMPT_, SAM_LABEL_, RETRAIN_ or EVALUATE_ in front of PARTITION, ACCOUNT, GPUS,
-# CPUS, MEM, TIME and SBATCH makes it that of one stage: TRAIN_TIME=24:00:00.
+# CPUS, MEM, TIME, SBATCH and SHARDS makes it that of one stage: TRAIN_TIME=24:00:00.
 #
 # A variable is given as NAME=VALUE or in the environment. Paths may contain blanks. Where a value may be
 # several words, in *_FLAGS, SBATCH, FIRST_GUESS, GENERALIST, CHECKPOINT, SAMSSL, one with blanks is quoted in it:
@@ -45,6 +47,7 @@ loop=(DATA OUT LABELED SPLIT COARSE_MM FIRST_GUESS ROUNDS RECIPE STEPS SEED SEED
 loop+=(CHECKPOINT SAMSSL)
 stages=(PREPROCESS TRAIN PROMPT SAM_LABEL RETRAIN EVALUATE)
 resources=(PARTITION ACCOUNT GPUS CPUS MEM TIME SBATCH)
+shared=(PREPROCESS PROMPT SAM_LABEL EVALUATE) # the stages whose cases several jobs can share
 submitted=()
 
 die() { printf 'submit.sh: %s\n' "$*" >&2; exit 2; }
@@ -55,6 +58,7 @@ read_arguments() {
   local known word
   known=" ${loop[*]} ${stages[*]/%/_FLAGS} ${resources[*]} LEAD MAX_STALLED "
   for word in "${resources[@]}"; do known+="${stages[*]/%/_$word} "; done
+  known+="SHARDS ${shared[*]/%/_SHARDS} "
   dry_run=''
   for word; do
     case $word in
@@ -76,6 +80,9 @@ check_arguments() {
   [[ $out/ != "${data%/}"/* ]] || die "OUT=$OUT lies inside DATA=$DATA; choose a folder outside"
   for number in ROUNDS LEAD MAX_STALLED; do
     [[ ${!number:-0} =~ ^(0|[1-9][0-9]*)$ ]] || die "$number=${!number} is no whole number"
+  done
+  for number in SHARDS "${shared[@]/%/_SHARDS}"; do
+    [[ ${!number:-1} =~ ^[1-9][0-9]*$ ]] || die "$number=${!number} is no number of jobs"
   done
   [[ -z ${COARSE_MM:-} || -z ${FIRST_GUESS:-} ]] ||
     die "COARSE_MM trains a specialist and FIRST_GUESS trains none: set one of them"
@@ -184,12 +191,19 @@ read_resources() {
   asked+=("${more[@]}")
 }
 
+# read_shards STAGE: its number of jobs into `shards`; one for a stage that cannot share its cases.
+read_shards() {
+  shards=''
+  [[ " ${shared[*]} " != *" $1 "* ]] || shards=$(value "$1" SHARDS || true)
+  shards=${shards:-1}
+}
+
 # submit STAGE NAME "IDS" ARGUMENT...: one job, after those with these ids. Its id is then in `id`.
 #
-# A stage that could share its cases among several jobs would become an array here: an --array among its
-# options, and `afterok` waits for all of its tasks already.
+# With SHARDS, it is an array: each task does the cases of one shard, the last one to end seals, and
+# `afterok` waits for all of them.
 submit() {
-  local stage=$1 name=$2 after=$3 asked command variable
+  local stage=$1 name=$2 after=$3 asked command variable shards log=%x_%j.log
   shift 3
   variable=${stage^^}
   case $stage in
@@ -197,8 +211,13 @@ submit() {
     sam-label) variable=SAM_LABEL ;;
   esac
   read_resources "$variable"
+  read_shards "$variable"
+  if ((shards > 1)); then
+    asked+=(--array="1-$shards") log=%x_%A_%a.log
+    set -- "$@" --shard auto
+  fi
   command=(sbatch --parsable --export=ALL "${asked[@]}")
-  command+=(--job-name="$name" --output="${OUT//%/%%}/slurm/%x_%j.log")
+  command+=(--job-name="$name" --output="${OUT//%/%%}/slurm/$log")
   [[ -z $after ]] || command+=(--dependency="afterok:${after// /:}" --kill-on-invalid-dep=yes)
   command+=("$here/$stage.sh" "$@")
   if [[ $dry_run ]]; then
@@ -275,7 +294,7 @@ submit_all() {
 refuse_if_queued() {
   local queued active
   [[ -r $OUT/slurm/jobs ]] || return 0
-  queued=$(squeue --noheader --user="$(id -un)" --format=%A) || die "squeue does not answer"
+  queued=$(squeue --noheader --user="$(id -un)" --format=%F) || die "squeue does not answer"
   [[ $queued ]] || return 0
   active=$(cut -d ' ' -f 1 "$OUT/slurm/jobs" | grep -Fx -f <(printf '%s' "$queued") | tr '\n' ' ') || true
   [[ -z $active ]] || die "an earlier submission for $OUT is not done: wait for it, or scancel $active"

@@ -3,16 +3,15 @@
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from samssl_cli.artifacts.claims import Claim, Wait, claimed, silently
 from samssl_cli.artifacts.manifest import (
     METADATA,
     Manifest,
@@ -24,6 +23,7 @@ from samssl_cli.artifacts.manifest import (
     read_manifest,
 )
 from samssl_cli.artifacts.members import find_damage, member_digest, write_member, writing
+from samssl_cli.artifacts.shard import Shard
 from samssl_cli.artifacts.store import find_all_damage
 from samssl_cli.errors import (
     ArtifactError,
@@ -94,14 +94,17 @@ class Store:
 
 
 class Draft:
-    """The `.part` of an artifact, written by one process that holds its lock."""
+    """The `.part` of an artifact, written by those who have a claim to it."""
 
-    def __init__(self, output: Path, plan: Plan) -> None:
-        """Continue the `.part` beside `output`, or begin one."""
-        self.output, self.plan = output, plan
+    def __init__(self, output: Path, plan: Plan, claim: Claim | None = None) -> None:
+        """Continue the `.part` beside `output`, or begin one, under a claim that is held."""
+        self.output, self.plan, self.claim = output, plan, claim or Claim(output)
         self.path, self.staging = _beside(output, _PART), _beside(output, _STAGING)
-        _remove(self.staging)  # of a killed run; the lock is ours
+        if (shard := self.claim.shard) is not None:  # each has a corner of its own
+            self.staging /= f"shard-{shard.number}-of-{shard.count}"
+        _remove(self.staging)  # of a killed run
         self.is_resumed = (self.path / METADATA).exists()
+        self.is_sealed = False
 
     @cached_property
     def root(self) -> Store:
@@ -131,7 +134,7 @@ class Draft:
         What else a run leaves is removed first, so that one killed in between is finished by the
         next, which finds the manifest and comes here again.
         """
-        _remove(self.staging)
+        _remove(_beside(self.output, _STAGING))
         _remove(_beside(self.output, _PROGRESS))
         replaced = _beside(self.output, _REPLACED)
         _remove(replaced)
@@ -141,6 +144,8 @@ class Draft:
         # Make compares modification times: an artifact is as new as its seal.
         os.utime(self.path)
         self.path.rename(self.output)
+        self.is_sealed = True
+        self.claim.forget()
 
     def reopen(self) -> None:
         """Make a damaged artifact a draft again, of which all that is whole is kept."""
@@ -150,8 +155,22 @@ class Draft:
 
 
 @contextmanager
-def open_draft(output: Path, plan: Plan, *, force: bool = False) -> Iterator[Draft | None]:
-    """Decide what is to be done for `plan`, and hold the artifact's lock meanwhile.
+def open_draft(
+    output: Path,
+    plan: Plan,
+    *,
+    force: bool = False,
+    shard: Shard | None = None,
+    wait: Wait = silently,
+) -> Iterator[Draft | None]:
+    """Decide what is to be done for `plan`, and claim the artifact, or a shard of it, meanwhile.
+
+    Args:
+        output: path of the artifact.
+        plan: what it is to be.
+        force: replace an artifact, or an unfinished one, of another plan.
+        shard: of the cases, while other processes do the others; None for all of it.
+        wait: called while another shard begins, ends, or seals.
 
     Yields:
         None when `output` is up to date; otherwise the draft to work on, which has what a killed
@@ -159,12 +178,15 @@ def open_draft(output: Path, plan: Plan, *, force: bool = False) -> Iterator[Dra
 
     Raises:
         StaleArtifactError: when `output` or its `.part` came from another plan, without `force`.
-        BusyArtifactError: when another process is writing it.
+        BusyArtifactError: when another process is writing it, or this shard of it.
     """
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(output):
-        yield _prepare(output, plan, force=force)
+    with claimed(output, shard) as claim:
+        with claim.turn(wait):
+            claim.take()
+            draft = _prepare(output, plan, claim, force=force)
+        yield draft
 
 
 def is_up_to_date(output: Path, plan: Plan, *, force: bool = False) -> bool:
@@ -179,9 +201,7 @@ def is_up_to_date(output: Path, plan: Plan, *, force: bool = False) -> bool:
     try:
         manifest = read_manifest(output)
     except MissingArtifactError as error:
-        raise ArtifactError(
-            f"{output}: exists and is no artifact of samssl; name another output"
-        ) from error
+        return _is_gone_or_foreign(output, error)
     except (DamagedArtifactError, StaleArtifactError):
         if force:
             return False
@@ -196,19 +216,21 @@ def is_up_to_date(output: Path, plan: Plan, *, force: bool = False) -> bool:
     return False
 
 
-def refuse_if_busy(output: Path) -> None:
-    """Raise a `BusyArtifactError` when another process is writing `output`; leave no file."""
-    if _lock_path(output).exists():
-        with _lock(output):
-            pass
+def _is_gone_or_foreign(output: Path, error: MissingArtifactError) -> bool:
+    """False where another shard has just put the artifact aside, to mend or to replace it."""
+    if _exists(output):
+        raise ArtifactError(
+            f"{output}: exists and is no artifact of samssl; name another output"
+        ) from error
+    return False
 
 
-def _prepare(output: Path, plan: Plan, *, force: bool) -> Draft | None:
-    """What `open_draft` yields, once the lock is held."""
+def _prepare(output: Path, plan: Plan, claim: Claim, *, force: bool) -> Draft | None:
+    """What `open_draft` yields, once the claim is held."""
     if is_up_to_date(output, plan, force=force):
         return None
-    _discard_stale_part(output, plan, force=force)
-    draft = Draft(output, plan)
+    _discard_stale_part(output, plan, claim, force=force)
+    draft = Draft(output, plan, claim)
     if draft.is_resumed and not is_unfinished(read_attributes(draft.path)):
         if not find_all_damage(draft.path):
             draft.publish()  # the run before was killed when only the new name was missing
@@ -216,6 +238,8 @@ def _prepare(output: Path, plan: Plan, *, force: bool) -> Draft | None:
         draft.root.reopen()  # it was killed within Draft.reopen
     if force and not draft.is_resumed and _is_of_plan(output, plan):
         draft.reopen()
+    if claim.shard is not None:
+        _ = draft.root  # its plan comes first, for the other shards to find
     return draft
 
 
@@ -226,7 +250,7 @@ def _is_of_plan(output: Path, plan: Plan) -> bool:
         return False
 
 
-def _discard_stale_part(output: Path, plan: Plan, *, force: bool) -> None:
+def _discard_stale_part(output: Path, plan: Plan, claim: Claim, *, force: bool) -> None:
     """Remove what an unfinished run left, unless it is a run of `plan`."""
     part = _beside(output, _PART)
     if not _exists(part):
@@ -241,6 +265,11 @@ def _discard_stale_part(output: Path, plan: Plan, *, force: bool) -> None:
         _refuse_to_replace(part, found, plan)
     if not force and not _is_empty(part):
         raise StaleArtifactError(_stale(part, found or {}, plan.to_json()))
+    if others := claim.others():
+        raise BusyArtifactError(
+            f"{part}: is being written, otherwise than asked for now, by {others[0]}; wait for it "
+            "to end"
+        )
     _remove(_beside(output, _PROGRESS))
     _remove(part)
 
@@ -292,30 +321,6 @@ def _short(value: Any) -> str:
     text = json.dumps(value)
     is_digest = isinstance(value, str) and len(value) == 64
     return value[:12] if is_digest else text if len(text) <= 80 else text[:77] + "..."
-
-
-@contextmanager
-def _lock(output: Path) -> Iterator[None]:
-    """Hold the artifact, or fail at once and say who does."""
-    owner = output.with_name(f".{output.name}.owner")
-    lock = FileLock(_lock_path(output))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        who = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
-        raise BusyArtifactError(
-            f"{output}: is being written by {who}; wait for it to end"
-        ) from error
-    try:
-        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        lock.release()
-
-
-def _lock_path(output: Path) -> Path:
-    return output.with_name(f".{output.name}.lock")
 
 
 def _beside(output: Path, suffix: str) -> Path:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import Progress as Bars
     from rich.table import Table
 
@@ -82,6 +84,12 @@ def say(result: object) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as `head` does; nor flush at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say_path(path: "Path | None") -> None:
+    """Put the path of an artifact on stdout; nothing while other shards have to do theirs."""
+    if path is not None:
+        say(path)
 
 
 def show_table(table: "Table") -> None:

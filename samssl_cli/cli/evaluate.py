@@ -76,6 +76,7 @@ def evaluate(
     embeddings: opt.Embeddings = None,
     embeddings_gb: opt.EmbeddingsGb = opt.DEFAULT_EMBEDDINGS_GB,
     device: opt.Device = "auto",
+    shard: opt.Share = None,
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
     force: opt.Force = False,
@@ -113,7 +114,10 @@ def evaluate(
             force=force,
             progress=progress,
             embeddings=cache,
+            shard=opt.shard(shard),
         )
+        if path is None:  # other shards have still to do theirs
+            return
         page = report and write_report(cases, what, path, report, beside=others, progress=progress)
     scores = Scores(path)
     show_table(score_table(scores, title=f"{what} on {cases}"))

@@ -9,6 +9,7 @@ import typer
 from samssl_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from samssl_cli.artifacts.shard import Shard
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.recipe import Recipe
     from samssl_cli.stages.panel import Weights
@@ -58,6 +59,16 @@ EmbeddingsGb = Annotated[
     ),
 ]
 
+Share = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N|auto",
+        help="do the K-th of N shares of the cases, beside processes that do the others; auto: as "
+        "the Slurm array says",
+    ),
+]
+
 DEFAULT_EMBEDDINGS_GB = 50.0  # 23 800 slices of SAM, 2 MiB each
 DEFAULT_RECIPE = "default"
 
@@ -97,6 +108,15 @@ def split_name(word: str) -> tuple[str | None, Path]:
     name, equals, path = word.partition("=")
     is_named = bool(equals) and not Path(word).exists()
     return (name, Path(path)) if is_named else (None, Path(word))
+
+
+def shard(text: str | None) -> "Shard | None":
+    """Read `--shard K/N` or `--shard auto`."""
+    import os
+
+    from samssl_cli.stages.sharding import read_shard
+
+    return None if text is None else read_shard(text, os.environ)
 
 
 def embedding_cache(folder: Path | None, max_gb: float) -> "EmbeddingCache | None":

@@ -59,6 +59,7 @@ def predict(
         bool, typer.Option("--json", help="print summary.json instead of the paths")
     ] = False,
     device: opt.Device = "auto",
+    shard: opt.Share = None,
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
     force: Annotated[bool, typer.Option("--force", help="predict again what is there")] = False,
@@ -86,6 +87,7 @@ def predict(
             force=force,
             progress=progress,
             embeddings=opt.embedding_cache(embeddings, embeddings_gb),
+            shard=opt.shard(shard),
         )
     if as_json:
         say((output / SUMMARY).read_text(encoding="utf-8").rstrip())

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from samssl_cli.cli import options as opt
-from samssl_cli.cli.console import TerminalProgress, say
+from samssl_cli.cli.console import TerminalProgress, say_path
 
 
 def preprocess(
@@ -30,6 +30,7 @@ def preprocess(
     workers: Annotated[
         int, typer.Option(min=0, help="cases at the same time; 0: one per core")
     ] = 0,
+    shard: opt.Share = None,
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
     force: opt.Force = False,
@@ -49,8 +50,9 @@ def preprocess(
             num_workers=workers or num_cores(),
             force=force,
             progress=progress,
+            shard=opt.shard(shard),
         )
-    say(path)
+    say_path(path)
 
 
 def _spacing(text: str | None) -> str | list[float] | None:

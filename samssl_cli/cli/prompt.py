@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from samssl_cli.cli import options as opt
-from samssl_cli.cli.console import TerminalProgress, say
+from samssl_cli.cli.console import TerminalProgress, say_path
 from samssl_cli.errors import UsageError
 
 
@@ -39,6 +39,7 @@ def prompt(
     ] = None,
     seed: opt.Seed = 0,
     device: opt.Device = "auto",
+    shard: opt.Share = None,
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
     force: opt.Force = False,
@@ -47,13 +48,20 @@ def prompt(
     stage = _stage(cases, specialist, first_guess, output, checkpoint or [])
     resolved = opt.resolve(recipe, overrides, prompt__strategies=strategy)
     with TerminalProgress() as progress:
-        path = stage(recipe=resolved, seed=seed, device=device, force=force, progress=progress)
-    say(path)
+        path = stage(
+            recipe=resolved,
+            seed=seed,
+            device=device,
+            force=force,
+            progress=progress,
+            shard=opt.shard(shard),
+        )
+    say_path(path)
 
 
 def _stage(
     cases: Path, specialist: Path | None, first_guess: str | None, output: Path, weights: list[str]
-) -> Callable[..., Path]:
+) -> Callable[..., Path | None]:
     """What remains to be told of the recipe, and how it is to be run.
 
     Raises:

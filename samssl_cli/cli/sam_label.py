@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from samssl_cli.cli import options as opt
-from samssl_cli.cli.console import TerminalProgress, say
+from samssl_cli.cli.console import TerminalProgress, say_path
 
 
 def sam_label(
@@ -32,6 +32,7 @@ def sam_label(
     embeddings: opt.Embeddings = None,
     embeddings_gb: opt.EmbeddingsGb = opt.DEFAULT_EMBEDDINGS_GB,
     device: opt.Device = "auto",
+    shard: opt.Share = None,
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
     force: opt.Force = False,
@@ -52,5 +53,6 @@ def sam_label(
             force=force,
             progress=progress,
             embeddings=cache,
+            shard=opt.shard(shard),
         )
-    say(path)
+    say_path(path)

@@ -14,6 +14,7 @@ from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.manifest import Manifest, Plan, read_manifest
 from samssl_cli.artifacts.scores import Scores, case_member, write_case_scores, write_values
+from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.metrics.columns import columns
@@ -34,7 +35,7 @@ from samssl_cli.stages.panel import (
 )
 from samssl_cli.stages.provenance import provenance
 from samssl_cli.stages.refining import check_gate_refines, check_somebody_refines
-from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.run import Work, run_sharded
 from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
 from samssl_cli.stages.voxel_size import prediction_grid
 from samssl_cli.stages.which_generalist import Which
@@ -60,7 +61,8 @@ def evaluate(
     force: bool,
     progress: Progress,
     embeddings: "EmbeddingCache | None" = None,
-) -> Path:
+    shard: Shard | None = None,
+) -> Path | None:
     """Score `what_path` on its held-out cases; write `output`, and a .csv and .json beside it.
 
     Args:
@@ -77,6 +79,10 @@ def evaluate(
         progress: where to report.
         embeddings: where what the generalist computed of an image is looked up, and kept; the
             scores are the same without.
+        shard: of the cases, while other processes do the rest; None for all.
+
+    Returns:
+        The path; None when it is not whole, as other shards have still to do theirs.
 
     Raises:
         SamsslError: when the inputs cannot be used, or there is no reference to compare with.
@@ -127,13 +133,21 @@ def evaluate(
         scorer = Scorer(cases, references, source, recipe, one_object, template, asked, refine)
         scored = _score_all(work, scorer)
         records = [one.record for one in panel]
-        _seal(work, cases, scored, what, recipe, records, is_refined=refine)
 
-    run_stage(plan, output, work=work, force=force, progress=progress)
-    scores = Scores(output)
-    write_csv(scores, _beside(output, ".csv"))
-    write_json(scores, _beside(output, ".json"))
-    return output
+        def is_done(name: str) -> bool:
+            return work.draft.root.has(case_member(name))
+
+        def seal(work: Work) -> None:
+            _seal(work, cases, scored, what, recipe, records, is_refined=refine)
+
+        work.finish(scored, is_done, seal)
+
+    path = run_sharded(plan, output, work=work, force=force, progress=progress, shard=shard)
+    if path is not None:
+        scores = Scores(path)
+        write_csv(scores, _beside(path, ".csv"))
+        write_json(scores, _beside(path, ".json"))
+    return path
 
 
 def _beside(output: Path, ending: str) -> Path:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.cases import Cases, UnlabeledCase
 from samssl_cli.artifacts.manifest import Plan
+from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.guesses import FIRST_GUESSES
@@ -25,7 +26,7 @@ from samssl_cli.stages.panel import (
     with_rows,
 )
 from samssl_cli.stages.prompting import Predict, Predicted, prompt_each, seal_prompts, written
-from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.run import Work, run_sharded
 
 if TYPE_CHECKING:
     from samssl_cli.guesses.types import FirstGuess
@@ -42,7 +43,8 @@ def first_guess(
     device: str,
     force: bool,
     progress: Progress,
-) -> Path:
+    shard: Shard | None = None,
+) -> Path | None:
     """Write a guess, its uncertainty and prompts for every unlabeled case to `output`.
 
     Args:
@@ -56,6 +58,10 @@ def first_guess(
         device: where the generalist encodes.
         force: replace an artifact of another plan.
         progress: where to report.
+        shard: of the unlabeled cases, while other processes do the rest; None for all.
+
+    Returns:
+        The path; None when it is not whole, as other shards have still to do theirs.
 
     Raises:
         SamsslError: when the inputs, the recipe, the weights or the device cannot be used.
@@ -86,9 +92,11 @@ def first_guess(
     def work(work: Work) -> None:
         part = _build(work, name, cases, panel, options, recipe, device)
         prompt_each(work, cases, _predicting(part), recipe.prompt, seed=seed)
-        _seal(work, name, cases, panel)
+        work.finish(
+            cases.unlabeled, work.draft.root.has, lambda work: _seal(work, name, cases, panel)
+        )
 
-    return run_stage(plan, output, work=work, force=force, progress=progress)
+    return run_sharded(plan, output, work=work, force=force, progress=progress, shard=shard)
 
 
 def _with_entropy(recipe: Recipe, progress: Progress) -> Recipe:

@@ -43,14 +43,8 @@ class Seen:
     agreement: float
 
 
-def label_gated(
-    work: Work,
-    cases: Cases,
-    prompts: PromptSet,
-    asked: OutOfFold,
-    recipe: Recipe,
-) -> dict[str, Any]:
-    """Write the pseudo-label of every prompted case; give what is to be told of the gate.
+def ask_each(work: Work, cases: Cases, prompts: PromptSet, asked: OutOfFold) -> Store:
+    """Ask about every prompted case that is pending; give the store that holds all answers.
 
     Raises:
         DataError: when there is no labeled case to learn from.
@@ -61,10 +55,29 @@ def label_gated(
             f"{cases.path}: has no labeled case to calibrate the gate on; use "
             "--set sam_label.gate=thresholds"
         )
-    answers, simulated = _store(work, "answers"), _store(work, "simulated")
+    answers = _store(work, "answers")
     for name in work.each_pending(answers, prompts.names, "asking"):
         views = _heard(cases, prompts, name, asked.generalists)
         _write(answers, name, views, len(asked.names))
+    return answers
+
+
+def label_gated(
+    work: Work,
+    cases: Cases,
+    prompts: PromptSet,
+    asked: OutOfFold,
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Learn from all answers, and write the pseudo-label of every prompted case.
+
+    Returns:
+        What is to be told of the gate.
+
+    Raises:
+        Interrupted: after a signal; the next run resumes.
+    """
+    answers, simulated = _store(work, "answers"), _store(work, "simulated")
     seen = [_seen(view) for name in prompts.names for view in _read(answers, name)]
     soft = [one.softness for one in seen]
     for name in work.each_pending(simulated, asked.in_order(cases.labeled), "calibrating"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.checkpoint import Checkpoint
+from samssl_cli.artifacts.shard import Shard, share
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
@@ -43,6 +44,7 @@ def predict(
     force: bool,
     progress: Progress,
     embeddings: "EmbeddingCache | None" = None,
+    shard: Shard | None = None,
 ) -> list[Path]:
     """Write `CASE.nii.gz` into `output` for every image, and `summary.json` beside them.
 
@@ -62,15 +64,18 @@ def predict(
         force: predict again what is there.
         progress: where to report.
         embeddings: where what the generalist computed of an image is looked up, and kept.
+        shard: of the images, while other processes predict the rest; None for all.
 
     Returns:
-        The paths of the label maps, each followed by that of its probabilities.
+        The paths of the label maps, each followed by that of its probabilities; of the shard's
+        images alone, if there is one.
 
     Raises:
         UsageError: when a file would go among the images or replace one, or, without `force`, when
             the folder holds files of these names that no earlier run wrote; when there are weights
             and nothing is refined.
         StaleArtifactError: when it holds those of another checkpoint or recipe, without `force`.
+        BusyArtifactError: when another process predicts the same into it.
         DataError: listing every image that is missing or lacks a channel, with nothing written; or
             every image that could not be read, with the others predicted and summed up.
     """
@@ -85,23 +90,26 @@ def predict(
     folder.refuse_images(cases, outputs)
     if not force:
         folder.refuse_others(outputs)
-    to_write = {name: one if force else one.missing() for name, one in outputs.items()}
-    pending = [case for case in cases if to_write[case.name].paths]
-    problems = []
+    names = share([case.name for case in cases], shard)
+    to_write = {name: outputs[name] if force else outputs[name].missing() for name in names}
+    pending = [case for case in cases if case.name in to_write and to_write[case.name].paths]
+
+    problems: list[str] = []
     if pending:
         segment = _segmenter(checkpoint, recipe, refinement, device, progress, embeddings)
         predict_one = _predictor(checkpoint, recipe, segment, only_largest=only_largest)
-        folder.claim(outputs)
-        progress.start("predicting", total=len(cases), done=len(cases) - len(pending))
-        for case in pending:
-            problems += _problems_of(predict_one, case, to_write[case.name])
-            progress.advance({"case": case.name})
+        with folder.held(outputs, shard):
+            progress.start("predicting", total=len(names), done=len(names) - len(pending))
+            for case in pending:
+                problems += _problems_of(predict_one, case, to_write[case.name])
+                progress.advance({"case": case.name})
     else:
         progress.note(f"{output} is up to date")
     classes, max_bytes = checkpoint.facts.class_names, _max_bytes(recipe)
-    unreadable = write_summary(folder, cases, classes, max_bytes=max_bytes)
+    with folder.turn(shard):
+        unreadable = write_summary(folder, cases, classes, max_bytes=max_bytes)
     _raise_problems(problems, unreadable, num_pending=len(pending))
-    return [path for one in outputs.values() for path in one.paths]
+    return [path for name in names for path in outputs[name].paths]
 
 
 def _refinement(

@@ -3,16 +3,20 @@
 CASE.nii.gz                 label map
 CASE_probabilities.nii.gz   probability of every class, where they were asked for
 predicted-with.json         what decides all of them: one folder never mixes two answers
+.samssl.lock                held while a run predicts; see `artifacts.claims`
 summary.json                what was found in each image; see `prediction_summary`
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samssl_cli.errors import StaleArtifactError, UsageError
+from samssl_cli.artifacts.claims import Claim, claimed
+from samssl_cli.artifacts.shard import Shard
+from samssl_cli.errors import BusyArtifactError, StaleArtifactError, UsageError
 from samssl_cli.volumes.datasets.dataset import RawCase
 from samssl_cli.volumes.whole_file import write_whole
 
@@ -104,18 +108,55 @@ class PredictionFolder:
         if self.summary.exists() and _schema_of(self.summary) != SUMMARY_SCHEMA:
             raise UsageError(self._not_ours(self.summary, f"its schema is not {SUMMARY_SCHEMA}"))
 
-    def claim(self, outputs: Mapping[str, Outputs]) -> None:
+    @contextmanager
+    def held(self, outputs: Mapping[str, Outputs], shard: Shard | None) -> Iterator[None]:
+        """Keep others from predicting the same into the folder, which is made if needed.
+
+        Args:
+            outputs: the files of all images.
+            shard: what of them is predicted; None for all.
+
+        Raises:
+            UsageError: when the folder holds files of other images, made otherwise.
+            BusyArtifactError: when another process predicts the same, or otherwise.
+        """
+        with self._claimed(shard) as claim:
+            with claim.turn():
+                claim.take()
+                self._claim(outputs, claim.others())
+            try:
+                yield
+            finally:
+                if shard is None:
+                    claim.remove()
+
+    @contextmanager
+    def turn(self, shard: Shard | None) -> Iterator[None]:
+        """Keep the other shards from ending meanwhile; the last one takes the locks away."""
+        with self._claimed(shard) as claim, claim.turn():
+            yield
+            if shard is not None and not claim.others():
+                claim.forget()
+
+    @contextmanager
+    def _claimed(self, shard: Shard | None) -> Iterator[Claim]:
+        self.path.mkdir(parents=True, exist_ok=True)
+        with claimed(self.path, shard, place=self.path / "samssl") as claim:
+            yield claim
+
+    def _claim(self, outputs: Mapping[str, Outputs], at_work: Sequence[str]) -> None:
         """Let the folder say what its files are made with; none made otherwise may remain in it.
 
         The old ones go first: a run that is killed after this must not find them and call them
         done.
-
-        Raises:
-            UsageError: when the folder holds files of other images, made otherwise.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         if self._record.exists() and self._is_recorded():
             return
+        if at_work:
+            raise BusyArtifactError(
+                f"{self.path}: is being filled, otherwise than asked for now, by {at_work[0]}; "
+                "wait for it to end"
+            )
         others = set(self.path.glob("*.nii.gz")) - set(_all_paths(outputs))
         if others:
             raise UsageError(

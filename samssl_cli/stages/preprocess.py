@@ -12,11 +12,12 @@ from samssl_cli.artifacts.cases import VISIBLE, DatasetFacts, write_case
 from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.heldout import HELD_OUT, write_heldout_label
 from samssl_cli.artifacts.manifest import Plan, digest
+from samssl_cli.artifacts.shard import Shard, share
 from samssl_cli.errors import DataError
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.stages.preparation import prepare_image, preprocessing_facts
-from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.run import Work, run_sharded
 from samssl_cli.stages.signals import StopRequest
 from samssl_cli.stages.workers import Workers
 from samssl_cli.volumes.datasets import open_dataset
@@ -54,7 +55,8 @@ def preprocess(
     num_workers: int,
     force: bool,
     progress: Progress,
-) -> Path:
+    shard: Shard | None = None,
+) -> Path | None:
     """Read a data set, check all of it, and write its cases to `output`.
 
     Args:
@@ -66,9 +68,13 @@ def preprocess(
         num_workers: processes that work at the same time.
         force: replace an artifact of another plan.
         progress: where to report.
+        shard: of the cases, while other processes check and prepare the rest; None for all.
+
+    Returns:
+        The path; None when it is not whole, as other shards have still to do theirs.
 
     Raises:
-        DataError: listing every defect of every case; nothing is written then.
+        DataError: listing every defect of every case of ours; nothing of them is written then.
         Interrupted: after a signal; the same call resumes.
     """
     dataset = open_dataset(data)
@@ -86,15 +92,18 @@ def preprocess(
     for note in dataset.notes:
         progress.note(note)
 
+    ours = share(job.names, shard)
     with Workers(min(num_workers, len(job.names))) as workers:
 
         def check(stop: StopRequest) -> None:
-            _check(job, workers, stop, progress)
+            _check(job, ours, workers, stop, progress)
 
         def work(work: Work) -> None:
             _preprocess(work, job, recipe, visible, heldout, workers)
 
-        return run_stage(plan, output, work=work, force=force, progress=progress, check=check)
+        return run_sharded(
+            plan, output, work=work, force=force, progress=progress, shard=shard, check=check
+        )
 
 
 def _in_order(dataset: Dataset, roles: Roles) -> Roles:
@@ -133,13 +142,15 @@ def _label_digests(job: _Job, names: Sequence[str]) -> dict[str, str]:
     return {name: digest for name, digest in digests if digest is not None}
 
 
-def _check(job: _Job, workers: Workers, stop: StopRequest, progress: Progress) -> None:
-    progress.start("checking", total=len(job.names))
+def _check(
+    job: _Job, names: Sequence[str], workers: Workers, stop: StopRequest, progress: Progress
+) -> None:
+    progress.start("checking", total=len(names))
     found: dict[str, list[str]] = {}
-    for name, problems in workers.each(partial(_problems, job), job.names, stop=stop):
+    for name, problems in workers.each(partial(_problems, job), names, stop=stop):
         found[name] = problems
         progress.advance({"case": name})
-    problems = [line for name in job.names for line in found[name]]
+    problems = [line for name in names for line in found[name]]
     if problems:
         raise DataError(
             f"{job.dataset.root}: {len(problems)} problems; nothing was written:", problems
@@ -161,20 +172,20 @@ def _preprocess(
     )
     _ = work.draft.root  # its metadata comes first, so that a killed run is recognised
     seen, unseen = work.draft.store(VISIBLE, visible), work.draft.store(HELD_OUT, heldout)
-    pending = [name for name in job.names if not _is_done(job, seen, unseen, name)]
-    work.progress.start("preprocessing", total=len(job.names), done=len(job.names) - len(pending))
+    ours, is_done = share(job.names, work.shard), partial(_is_done, job, seen, unseen)
+    pending = [name for name in ours if not is_done(name)]
+    work.progress.start("preprocessing", total=len(ours), done=len(ours) - len(pending))
     prepare = partial(_prepare_case, job, facts.preprocessing, seen, unseen)
     for name, _ in workers.each(prepare, pending, stop=work.stop):
         work.progress.advance({"case": name})
-    seen.close(
-        {
-            **facts.to_json(),
-            "roles": visible.options["roles"],
-            "spacing_is_known": _knows_spacing(job),
-        }
-    )
-    unseen.close({"class_names": list(facts.class_names)})
-    work.draft.seal(facts.to_json())
+
+    def seal(work: Work) -> None:
+        more = {"roles": visible.options["roles"], "spacing_is_known": _knows_spacing(job)}
+        seen.close({**facts.to_json(), **more})
+        unseen.close({"class_names": list(facts.class_names)})
+        work.draft.seal(facts.to_json())
+
+    work.finish(job.names, is_done, seal)
 
 
 def _is_done(job: _Job, seen: Store, unseen: Store, name: str) -> bool:

@@ -5,12 +5,13 @@ from pathlib import Path
 from samssl_cli.artifacts.cases import Cases, UnlabeledCase
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.manifest import Plan
+from samssl_cli.artifacts.shard import Shard
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.stages.asking import check_strategies, predict_with_uncertainty
 from samssl_cli.stages.inputs import check_same_classes, note_other_training
 from samssl_cli.stages.prompting import Predicted, prompt_each, seal_prompts
-from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.run import Work, run_sharded
 from samssl_cli.stages.voxel_size import PredictionGrid, prediction_grid
 
 
@@ -24,8 +25,12 @@ def prompt(
     device: str,
     force: bool,
     progress: Progress,
-) -> Path:
+    shard: Shard | None = None,
+) -> Path | None:
     """Write predictions, uncertainty and prompts for every unlabeled case to `output`.
+
+    Returns:
+        The path; None when it is not whole, as other shards have still to do theirs.
 
     Raises:
         SamsslError: when the inputs, the recipe or the device cannot be used.
@@ -47,7 +52,7 @@ def prompt(
     def work(work: Work) -> None:
         _prompt(work, cases, checkpoint, grid, recipe, seed=seed, device=device)
 
-    return run_stage(plan, output, work=work, force=force, progress=progress)
+    return run_sharded(plan, output, work=work, force=force, progress=progress, shard=shard)
 
 
 def _prompt(
@@ -73,4 +78,8 @@ def _prompt(
         )
 
     prompt_each(work, cases, predict, recipe.prompt, seed=seed)
-    seal_prompts(work, cases, predictor="specialist", generalists=checkpoint.generalists)
+
+    def seal(work: Work) -> None:
+        seal_prompts(work, cases, predictor="specialist", generalists=checkpoint.generalists)
+
+    work.finish(cases.unlabeled, work.draft.root.has, seal)

@@ -10,6 +10,7 @@ from samssl_cli.artifacts.labels import PseudoLabel, write_pseudo_label
 from samssl_cli.artifacts.lineage import merged
 from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.artifacts.prompt_set import PromptSet
+from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import UsageError
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, SamLabel
@@ -28,11 +29,14 @@ from samssl_cli.stages.panel import (
     which_generalists,
     with_rows,
 )
-from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.run import Work, run_sharded
 
 if TYPE_CHECKING:
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
     from samssl_cli.generalists.types import Generalist
+
+_Done = tuple[Callable[[str], bool], Callable[[Work], dict[str, Any]]]
+"""Whether a case is done, and what remains when all are; it gives what is to be told of a gate."""
 
 
 def sam_label(
@@ -46,11 +50,16 @@ def sam_label(
     force: bool,
     progress: Progress,
     embeddings: "EmbeddingCache | None" = None,
-) -> Path:
+    shard: Shard | None = None,
+) -> Path | None:
     """Write a pseudo-label with its confidence for every prompted case to `output`.
 
     With `embeddings`, what the generalist computed of an image is looked up there, and kept; the
-    result is the same without. Without `weights`, the weights folder is searched.
+    result is the same without. Without `weights`, the weights folder is searched. With a
+    `shard`, its cases alone are asked about; a calibrated gate is learned by the last one to end.
+
+    Returns:
+        The path; None when it is not whole, as other shards have still to do theirs.
 
     Raises:
         SamsslError: when the inputs, the weights or the device cannot be used.
@@ -77,26 +86,29 @@ def sam_label(
         inputs={**inputs, **panel_inputs(panel)},
     )
 
+    def load(one: Panelist, without: Sequence[str]) -> "Generalist":
+        return load_panelist(one, device, embeddings, shown=partial(shown, cases, without=without))
+
     def work(work: Work) -> None:
         generalists = load_panel(panel, device, embeddings, shown=partial(shown, cases))
         if is_calibrated:
-
-            def load(one: Panelist, without: Sequence[str]) -> "Generalist":
-                seen = partial(shown, cases, without=without)
-                return load_panelist(one, device, embeddings, shown=seen)
-
-            told = _label_gated(work, cases, prompts, panel, generalists, load, recipe)
+            is_done, rest = _ask_for_gate(work, cases, prompts, panel, generalists, load, recipe)
         else:
-            told = _label(work, cases, prompts, generalists, recipe)
-        totals = _totals(work, prompts)
-        progress.note(_in_words(totals, is_own=not panel))
+            is_done, rest = _label(work, cases, prompts, generalists, recipe)
+        asked = merged(prompts.generalists, [one.record for one in panel])
+
+        def seal(work: Work) -> None:
+            told = rest(work)
+            totals = _totals(work, prompts)
+            progress.note(_in_words(totals, is_own=not panel))
+            gate = {"gate": {**told, **totals}} if told else {}
+            work.draft.seal({**cases.facts.to_json(), **totals, "generalists": asked, **gate})
+
+        work.finish(prompts.names, is_done, seal)
         if embeddings is not None and embeddings.is_used:
             progress.note(embeddings.report())
-        asked = merged(prompts.generalists, [one.record for one in panel])
-        gate = {"gate": {**told, **totals}} if told else {}
-        work.draft.seal({**cases.facts.to_json(), **totals, "generalists": asked, **gate})
 
-    return run_stage(plan, output, work=work, force=force, progress=progress)
+    return run_sharded(plan, output, work=work, force=force, progress=progress, shard=shard)
 
 
 def _label(
@@ -105,17 +117,17 @@ def _label(
     prompts: PromptSet,
     generalists: "Sequence[Generalist]",
     recipe: Recipe,
-) -> dict[str, Any]:
-    """Write all pseudo-labels; there is nothing to be told of a gate that was not calibrated."""
+) -> _Done:
+    """Write all pseudo-labels; there is no rest, and nothing to be told of a gate."""
     store = work.draft.root
     for name in work.each_pending(store, prompts.names, "labelling"):
         case = cases.read_unlabeled(name)
         pseudo = _label_case(case, prompts, generalists, recipe.sam_label)
         write_pseudo_label(store, name, pseudo)
-    return {}
+    return store.has, lambda work: {}
 
 
-def _label_gated(
+def _ask_for_gate(
     work: Work,
     cases: Cases,
     prompts: PromptSet,
@@ -123,9 +135,9 @@ def _label_gated(
     generalists: "Sequence[Generalist]",
     load: "Callable[[Panelist, Sequence[str]], Generalist]",
     recipe: Recipe,
-) -> dict[str, Any]:
-    """Write all pseudo-labels; give what is to be told of the calibrated gate."""
-    from samssl_cli.stages.gating import label_gated
+) -> _Done:
+    """Ask about all cases; the rest learns the gate, writes all pseudo-labels, and tells of it."""
+    from samssl_cli.stages.gating import ask_each, label_gated
     from samssl_cli.stages.out_of_fold import OutOfFold
 
     asked = OutOfFold(panel, generalists, cases, load)
@@ -134,8 +146,13 @@ def _label_gated(
             f"{' and '.join(asked.adapted)} was adapted to the labeled cases: to calibrate the "
             "gate, each is asked about with weights that left it out"
         )
-    told = label_gated(work, cases, prompts, asked, recipe)
-    return {**told, "out_of_fold": asked.adapted}
+    answers = ask_each(work, cases, prompts, asked)
+
+    def rest(work: Work) -> dict[str, Any]:
+        told = label_gated(work, cases, prompts, asked, recipe)
+        return {**told, "out_of_fold": asked.adapted}
+
+    return answers.has, rest
 
 
 def _label_case(

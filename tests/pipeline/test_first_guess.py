@@ -8,6 +8,7 @@ from samssl_cli.artifacts.labels import PseudoLabels
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.artifacts.prompt_set import PromptSet
 from samssl_cli.artifacts.scores import Scores
+from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import Interrupted, StaleArtifactError, UsageError
 from samssl_cli.progress import Silent
 from samssl_cli.stages.first_guess import first_guess
@@ -65,6 +66,13 @@ def test_the_plan_names_the_guess_its_options_and_the_labeled_cases(guessed):
     assert chosen["options"]["window_mm"] == 5  # a default
     assert manifest.about["generalists"] == []
     assert manifest.about["first_guess"]["name"] == "template"
+
+
+def test_shards_guess_the_same(guessed, tmp_path, hashes):
+    shared = guessed.linked(tmp_path, "cases")
+    assert guess(shared, shard=Shard(1, 2)) is None
+    assert guess(shared, shard=Shard(2, 2)) == shared.path("prompts")
+    assert hashes(shared.path("prompts")) == hashes(guessed.path("prompts"))
 
 
 def test_label_and_evaluate_go_on_from_there(guessed):

@@ -22,8 +22,10 @@ retrain = { steps = 4, patch_size = [16, 16, 16] }
 """
 
 # Hands its arguments to a process that has imported everything, and takes the exit code from there.
+# The first line are the variables of an array, if it is a task of one.
 CLIENT = """#!/bin/sh
-printf '%s\\n' "$@" > "$ORDERS/new.$SLURM_JOB_ID"
+env | grep ^SLURM_ARRAY_TASK | tr '\\n' ' ' > "$ORDERS/new.$SLURM_JOB_ID"
+printf '%s\\n' '' "$@" >> "$ORDERS/new.$SLURM_JOB_ID"
 mv "$ORDERS/new.$SLURM_JOB_ID" "$ORDERS/$SLURM_JOB_ID.order"
 while [ ! -e "$ORDERS/$SLURM_JOB_ID.code" ]; do sleep 0.1; done
 exit "$(cat "$ORDERS/$SLURM_JOB_ID.code")"
@@ -38,26 +40,43 @@ def serve(cluster, samssl, orders: Path, jobs: dict[str, str]) -> dict[str, str]
     while cluster.run("squeue", "--noheader"):
         assert time.monotonic() < end
         for order in orders.glob("*.order"):
-            done = samssl(*order.read_text().splitlines())
-            order.rename(order.with_suffix(".taken"))
-            order.with_suffix(".new").write_text(str(done.code))
-            order.with_suffix(".new").rename(order.with_suffix(".code"))
+            _, words = read(order)
+            done = samssl(*words)
+            answer(order, done.code)
             said[names[order.stem]] = done.stderr
         time.sleep(0.1)
     return said
 
 
-def test_the_whole_loop(cluster, samssl, tmp_path):
-    data, out, recipe = tmp_path / "my data", tmp_path / "my runs", tmp_path / "my recipe.toml"
+def read(order: Path) -> tuple[dict[str, str], list[str]]:
+    """The variables of an array, and the arguments."""
+    task, *words = order.read_text().splitlines()
+    return dict(pair.split("=") for pair in task.split()), words
+
+
+def answer(order: Path, code: int) -> None:
+    order.rename(order.with_suffix(".taken"))
+    order.with_suffix(".new").write_text(str(code))
+    order.with_suffix(".new").rename(order.with_suffix(".code"))
+
+
+@pytest.fixture
+def client(tmp_path) -> tuple[Path, Path]:
+    """A stand-in for samssl that hands its arguments on, and the folder where they arrive."""
     orders, client = tmp_path / "orders", tmp_path / "my client"
-    make_phantom_dataset(data, num_train=2, num_labeled=1, num_test=1, shape=(20, 20, 20))
-    recipe.write_text(RECIPE)
     orders.mkdir()
     client.write_text(CLIENT)
     client.chmod(0o755)
+    return client, orders
+
+
+def test_the_whole_loop(cluster, samssl, tmp_path, client):
+    data, out, recipe = tmp_path / "my data", tmp_path / "my runs", tmp_path / "my recipe.toml"
+    make_phantom_dataset(data, num_train=2, num_labeled=1, num_test=1, shape=(20, 20, 20))
+    recipe.write_text(RECIPE)
     variables = (f"DATA={data}", f"OUT={out}", f"RECIPE={recipe}", "DEVICE=cpu", "LABELED=1")
-    jobs = cluster.submit(*variables, SAMSSL=str(client), ORDERS=str(orders))
-    said = serve(cluster, samssl, orders, jobs)
+    jobs = cluster.submit(*variables, SAMSSL=str(client[0]), ORDERS=str(client[1]))
+    said = serve(cluster, samssl, client[1], jobs)
     states = {name: cluster.state(job) for name, job in jobs.items()}
     assert set(states.values()) == {"COMPLETED"}, said
     assert {path.name for path in (out / "scores").glob("*.csv")} == {
@@ -68,6 +87,30 @@ def test_the_whole_loop(cluster, samssl, tmp_path):
     assert (out / "report" / "report.html").exists()
     logs = {path.name for path in (out / "slurm").glob("*.log")}
     assert logs == {f"{name}_{job}.log" for name, job in jobs.items()}
+
+
+def test_four_tasks_of_an_array_make_the_artifact_that_one_job_makes(
+    cluster, samssl, loop, recipe_path, tmp_path, hashes, client
+):
+    """All at once, and what waits for the array begins when it is sealed."""
+    output, (program, orders) = tmp_path / "prompts.zarr", client
+    reads = (loop.path("cases"), loop.path("specialist"), "-o", output, "--recipe", recipe_path)
+    words = (*reads, "--device", "cpu", "--shard", "auto")
+    more = {"SAMSSL": str(program), "ORDERS": str(orders)}
+    job = cluster.sbatch("prompt", output, "--array=1-4", words=words, **more)
+    after = ("--mem=10M", "--output=/dev/null", f"--dependency=afterok:{job}")
+    behind = cluster.run("sbatch", "--parsable", *after, f"--wrap=test -d '{output}'").strip()
+    while len(found := sorted(orders.glob("*.order"))) < 4:
+        time.sleep(0.05)
+    envs, commands = zip(*map(read, found), strict=True)
+    done = samssl.together(*commands, envs=envs)
+    for order, one in zip(found, done, strict=True):
+        assert one.code == 0, one.stderr
+        answer(order, one.code)
+    assert {env["SLURM_ARRAY_TASK_ID"] for env in envs} == {"1", "2", "3", "4"}
+    assert hashes(output) == hashes(loop.path("prompts"))
+    assert cluster.wait_for(behind) == "COMPLETED"
+    assert list(tmp_path.glob("*.restarts*")) == []
 
 
 @pytest.fixture

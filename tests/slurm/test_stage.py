@@ -16,8 +16,8 @@ SCRIPTS = HERE.parents[1] / "pipelines" / "slurm"
 # Tells the state in $STATE; notes a requeue, and ends the job then, as Slurm does.
 SCONTROL = """#!/bin/sh
 case "$*" in
-  "-o show job 7") echo "JobId=7 JobName=a $STATE Restarts=0" ;;
-  "requeue 7") echo requeue >> "$CALLS"; [ -z "$REFUSED" ] || exit 1; kill -TERM -$PPID ;;
+  "-o show job $JOB") echo "JobId=7 JobName=a $STATE Restarts=0" ;;
+  "requeue $JOB") echo requeue >> "$CALLS"; [ -z "$REFUSED" ] || exit 1; kill -TERM -$PPID ;;
   *) exit 9 ;;
 esac
 """
@@ -44,6 +44,7 @@ class Node:
             "SAMSSL": str(HERE / "stand_in.sh"),
             "SAMSSL_SLURM": str(SCRIPTS),
             "SLURM_JOB_ID": "7",
+            "JOB": "7",
             "CALLS": str(self.folder / "calls"),
             "STATE": state,
             "SECONDS_OF_WORK": "30",
@@ -108,6 +109,21 @@ USR1, TERM = signal.SIGUSR1, signal.SIGTERM
 def test_what_becomes_of_a_stopped_job(node: Node, signals, state, calls, code) -> None:
     assert node.stop(*signals, state=state)[0] == code
     assert node.calls() == calls
+
+
+ARRAY = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", "JOB": "7_3"}
+
+
+def test_a_task_of_an_array_asks_for_itself_alone(node: Node) -> None:
+    """The last task has the id of the array: with 7, Slurm would requeue all of its tasks."""
+    assert node.stop(USR1, **ARRAY)[0] == 85
+    assert node.calls() == ["85", "requeue"]
+    assert [path.name for path in node.folder.glob("*.restarts*")] == [
+        "my specialist.zarr.restarts-3"
+    ]
+    done = node.start(SECONDS_OF_WORK="0", **ARRAY)
+    assert "job 7_3, restart 0" in done.communicate(timeout=20)[1]
+    assert list(node.folder.glob("*.restarts*")) == []
 
 
 def test_a_refused_requeue_is_a_failure(node: Node) -> None:

@@ -141,6 +141,22 @@ def test_a_device_asks_for_the_gpus_it_needs(dry_run, device, preprocess, prompt
     assert {name for name in STAGES if has_gpu[name]} == {"train-ssl", "retrain"}
 
 
+def test_shards_are_the_tasks_of_an_array(dry_run) -> None:
+    jobs = dry_run("SHARDS=4", "EVALUATE_SHARDS=1", "SAM_LABEL_SHARDS=8")
+    arrays = {name: job.options.get("--array") for name, job in jobs.items()}
+    assert {name: array for name, array in arrays.items() if array} == {
+        "preprocess": "1-4",
+        "prompt.round-1": "1-4",
+        "sam-label.round-1": "1-8",
+    }
+    for name, array in arrays.items():
+        assert (jobs[name].arguments[-2:] == ["--shard", "auto"]) == bool(array)
+        log = jobs[name].options["--output"].rpartition("/")[2]
+        assert log == ("%x_%A_%a.log" if array else "%x_%j.log")
+    # One id stands for all tasks of an array.
+    assert jobs["retrain.round-1"].options["--dependency"] == "afterok:sam-label.round-1"
+
+
 def test_paths_with_blanks_stay_whole(dry_run, data: Path, tmp_path: Path) -> None:
     weights = tmp_path / "my weights.pth"
     weights.touch()
@@ -164,7 +180,9 @@ def test_paths_with_blanks_stay_whole(dry_run, data: Path, tmp_path: Path) -> No
         (["OUT=out"], "DATA and OUT are needed"),
         (["DATA=/", "OUT=/a/b"], "lies inside"),
         (["DATA=nowhere", "OUT=out"], "DATA=nowhere is not a folder"),
-        (["DATA=/usr", "OUT=out", "SHARDS=4"], "there is no variable SHARDS"),
+        (["DATA=/usr", "OUT=out", "TRAIN_SHARDS=4"], "there is no variable TRAIN_SHARDS"),
+        (["DATA=/usr", "OUT=out", "SHARDS=0"], "SHARDS=0 is no number of jobs"),
+        (["DATA=/usr", "OUT=out", "PROMPT_SHARDS=x"], "PROMPT_SHARDS=x is no number of jobs"),
         (["DATA=/usr", "OUT=out", "PARTITON=gpu"], "there is no variable PARTITON"),
         (["DATA=/usr", "OUT=out", "gpu"], "gpu is no NAME=VALUE"),
         (["DATA=/usr", "OUT=out", "ROUNDS=two"], "ROUNDS=two is no whole number"),

@@ -16,6 +16,7 @@ from samssl_cli.artifacts.generalist import write_fold_weights, write_generalist
 from samssl_cli.artifacts.labels import PseudoLabels
 from samssl_cli.artifacts.manifest import Plan, read_manifest
 from samssl_cli.artifacts.prompt_set import PromptSet, write_prompts
+from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import DataError, Interrupted, RecipeError, UsageError
 from samssl_cli.gate.gate import without_islands
 from samssl_cli.gate.simulate import simulate
@@ -123,7 +124,9 @@ class Made:
     cases: Path
     prompts: Path
 
-    def label(self, output: Path, generalist: str | list[str], *more: str, progress=None) -> Path:
+    def label(
+        self, output: Path, generalist: str | list[str], *more: str, progress=None, shard=None
+    ) -> Path | None:
         told = [f"sam_label.generalist={str(generalist).replace(chr(39), chr(34))}", *RECIPE]
         return sam_label(
             self.cases,
@@ -134,6 +137,7 @@ class Made:
             device="cpu",
             force=False,
             progress=progress or Silent(),
+            shard=shard,
         )
 
 
@@ -324,6 +328,22 @@ def test_killed_and_resumed_is_the_same(two, tmp_path, hashes, number):
 
     assert hashes(two.label(killed, "truthful")) == hashes(whole)
     assert [path.name for path in tmp_path.glob("killed.zarr*")] == ["killed.zarr"]
+
+
+def test_shards_ask_and_the_last_one_calibrates(two, tmp_path, hashes):
+    """Out of fold as well; one that was killed meanwhile is finished by any other."""
+    generalist = str(memorising(two, tmp_path / "memorising.zarr"))
+    whole, output = two.label(tmp_path / "whole.zarr", generalist), tmp_path / "shards.zarr"
+    first, second = Shard(1, 2), Shard(2, 2)
+    assert two.label(output, generalist, shard=first) is None
+    answers = tmp_path / "shards.zarr.progress/answers"
+    assert len([path for path in answers.iterdir() if path.is_dir()]) == 1
+    with pytest.raises(Interrupted):  # its case is asked about, and one labeled case
+        two.label(output, generalist, shard=second, progress=StopAfter(2))
+    assert len(list((tmp_path / "shards.zarr.progress/simulated").glob("*/"))) == 1
+    assert two.label(output, generalist, shard=first) == output
+    assert hashes(output) == hashes(whole)
+    assert [path.name for path in tmp_path.glob("shards.zarr*")] == ["shards.zarr"]
 
 
 def test_no_held_out_mask_is_opened(two, tmp_path, hashes):

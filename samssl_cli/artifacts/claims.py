@@ -1,0 +1,233 @@
+"""Who may write an artifact: one process all of it, or several at the same time their shards.
+
+    .NAME.lock               held by the process that writes all of NAME
+    .NAME.shard-K-of-N.lock  held by the process that does shard K
+    .NAME.shards.lock        the turn: held by a shard while it begins, and while it ends or seals
+
+Beside a lock that is held, a file .owner says by whom. The kernel frees the locks of a process that
+was killed. Only who has the turn takes the lock of a shard, or looks whether others hold theirs: of
+two shards that end together one is the last, and none can begin while the last one seals.
+"""
+
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from samssl_cli.artifacts.shard import Shard
+from samssl_cli.errors import BusyArtifactError
+
+_BETWEEN_LOOKS_S = 0.05
+
+Wait = Callable[[str], None]
+"""Called again and again while another shard has the turn, with its name; may raise."""
+
+
+def silently(holder: str) -> None:
+    """Wait for a turn, and do nothing meanwhile."""
+
+
+class Claim:
+    """The right to write all of an artifact."""
+
+    shard: Shard | None = None
+    """What of it; None for all."""
+
+    def __init__(self, output: Path, place: Path | None = None) -> None:
+        """Claim nothing yet; the locks are named after `place`, by default after the output."""
+        self._output, self._place = output, place or output
+        self._hold = _Hold(_beside(self._place, ""))
+        self._turn = _Hold(_beside(self._place, ".shards"))
+
+    @contextmanager
+    def turn(self, wait: Wait = silently) -> Iterator[None]:
+        """Nobody else may be there, so there is no turn to wait for."""
+        yield
+
+    def take(self) -> None:
+        """Hold it until `release`.
+
+        Raises:
+            BusyArtifactError: when another process writes it, or a shard of it.
+        """
+        if not self._hold.take(_name()):
+            raise self._busy(self._hold.holder)
+        if not self._turn.exists():
+            return
+        if not self._turn.take(_name()):
+            raise self._busy(self._turn.holder)
+        others = self._at_work()
+        self._turn.release()
+        if others:
+            raise self._busy(next(iter(others.values())))
+
+    def others(self) -> list[str]:
+        """Who else writes this artifact; to be asked by who has the turn."""
+        return []
+
+    def release(self) -> None:
+        """Let others write; again is harmless."""
+        self._hold.release()
+
+    def forget(self) -> None:
+        """Remove the files of shards, which nobody holds but who calls this."""
+        if not self._turn.exists() or self._turn.is_held():
+            return
+        for path in _shard_locks(self._place).values():
+            _Hold(path).remove()
+        self._turn.remove()
+
+    def remove(self) -> None:
+        """Remove every file of the claims; to be asked by who holds it, and has the turn."""
+        self.forget()
+        self._hold.remove()
+
+    def _at_work(self) -> dict[Shard, str]:
+        """The shards that are held now, and by whom."""
+        locks = ((shard, _Hold(path)) for shard, path in sorted(_shard_locks(self._place).items()))
+        return {shard: lock.holder for shard, lock in locks if lock.is_held()}
+
+    def _busy(self, who: str) -> BusyArtifactError:
+        return BusyArtifactError(f"{self._output}: is being written by {who}; wait for it to end")
+
+
+class ShardClaim(Claim):
+    """The right to write the cases of one shard, beside those who write the others."""
+
+    def __init__(self, output: Path, shard: Shard, place: Path | None = None) -> None:
+        """Claim nothing yet."""
+        super().__init__(output, place)
+        self.shard: Shard = shard
+        self._whole = self._hold
+        self._hold = _Hold(_beside(self._place, f".shard-{shard.number}-of-{shard.count}"))
+
+    @contextmanager
+    def turn(self, wait: Wait = silently) -> Iterator[None]:
+        """Keep the other shards from beginning and ending meanwhile."""
+        while not self._turn.take(self._name):
+            wait(self._turn.holder)
+            time.sleep(_BETWEEN_LOOKS_S)
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def take(self) -> None:
+        """Hold it until `release`; to be asked by who has the turn.
+
+        Raises:
+            BusyArtifactError: when another process does this shard, or writes all of the artifact,
+                or a shard of another number of shards.
+        """
+        if self._whole.exists() and self._whole.is_held():
+            raise self._busy(self._whole.holder)
+        at_work = self._at_work()
+        if self.shard in at_work:
+            raise self._busy(at_work[self.shard])
+        for other, who in at_work.items():
+            if other.count != self.shard.count:
+                raise self._busy(
+                    f"{who}, one of {other.count} shards and not of {self.shard.count}"
+                )
+        if not self._hold.take(self._name):
+            raise self._busy(self._hold.holder)
+
+    def others(self) -> list[str]:
+        """The shards that are at work beside this one."""
+        return [who for shard, who in self._at_work().items() if shard != self.shard]
+
+    @property
+    def _name(self) -> str:
+        return f"shard {self.shard}, {_name()}"
+
+
+@contextmanager
+def claimed(output: Path, shard: Shard | None, *, place: Path | None = None) -> Iterator[Claim]:
+    """What a process may claim of an artifact; it holds nothing when this ends."""
+    claim = Claim(output, place) if shard is None else ShardClaim(output, shard, place)
+    try:
+        yield claim
+    finally:
+        claim.release()
+
+
+def refuse_if_claimed(output: Path, shard: Shard | None, wait: Wait) -> None:
+    """Raise a `BusyArtifactError` when others write what is wanted; leave no file."""
+    beginning = f".{output.name}."
+    if not any(path.name.startswith(beginning) for path in _files(output.parent)):
+        return
+    with claimed(output, shard) as claim, claim.turn(wait):
+        claim.take()
+        claim.release()
+
+
+class _Hold:
+    """A lock file, and beside it the name of its holder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._owner = path, path.with_suffix(".owner")
+        self._lock = FileLock(path)
+
+    @property
+    def holder(self) -> str:
+        """Who holds it, for a message."""
+        try:
+            return self._owner.read_text(encoding="utf-8") or "another process"
+        except FileNotFoundError:  # not written yet, or no longer there
+            return "another process"
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def take(self, who: str) -> bool:
+        """Whether it is ours now; without waiting."""
+        if not self._try():
+            return False
+        self._owner.write_text(who, encoding="utf-8")
+        return True
+
+    def is_held(self) -> bool:
+        """Whether another process, or another claim of this one, holds it now."""
+        if not self._try():
+            return True
+        self._lock.release()
+        return False
+
+    def release(self) -> None:
+        if self._lock.is_locked:
+            self._owner.unlink(missing_ok=True)
+            self._lock.release()
+
+    def remove(self) -> None:
+        self._owner.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+    def _try(self) -> bool:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
+
+
+def _name() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _beside(output: Path, what: str) -> Path:
+    return output.with_name(f".{output.name}{what}.lock")
+
+
+def _shard_locks(output: Path) -> dict[Shard, Path]:
+    name = re.compile(re.escape(f".{output.name}") + r"\.shard-(\d+)-of-(\d+)\.lock")
+    found = ((name.fullmatch(path.name), path) for path in _files(output.parent))
+    return {Shard(int(match[1]), int(match[2])): path for match, path in found if match}
+
+
+def _files(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
