@@ -87,6 +87,8 @@ def _read(process: "subprocess.Popen[bytes]", patience_s: float) -> tuple[bytes,
     except subprocess.TimeoutExpired as error:
         process.kill()  # and no waiting: a process that waits for a disk cannot even be killed
         process.returncode = -signal.SIGKILL
+        assert process.stdout is not None
+        process.stdout.close()
         return error.output or b"", True
 
 

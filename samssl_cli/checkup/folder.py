@@ -29,7 +29,7 @@ def check_folders(folders: Sequence[Path]) -> Iterator[Finding]:
 
 def _check(folder: Path) -> Iterator[Finding]:
     existing = nearest(folder)
-    if not existing.is_dir():
+    if not is_folder(existing):
         told = f"{existing} is no folder"
         yield Finding("folder", "problem", told, "name a folder", {"path": str(folder)})
         return
@@ -55,10 +55,18 @@ def nearest(folder: Path) -> Path:
     return next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, as far as this process may know."""
+    try:
+        return path.is_dir()
+    except PermissionError:  # of a folder above
+        return False
+
+
 def _where(folder: Path, existing: Path) -> Finding:
     kind = file_system(existing)
-    facts = {"path": str(folder), "exists": folder.is_dir(), "file_system": kind or None}
-    told = f"{folder}" + ("" if folder.is_dir() else ", which will be made")
+    facts = {"path": str(folder), "exists": is_folder(folder), "file_system": kind or None}
+    told = f"{folder}" + ("" if is_folder(folder) else ", which will be made")
     told += f", on {kind or 'an unknown file system'}"
     if kind in NETWORK:
         cure = "never start two runs on one artifact from two machines, unless locks reach both"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from samssl_cli.checkup.finding import Finding, gb, one_line
-from samssl_cli.checkup.folder import PROBE, nearest
+from samssl_cli.checkup.folder import PROBE, is_folder, nearest
 
 _EMBEDDINGS = "SAMSSL_EMBEDDINGS"
 _LITTLE = 500_000_000
@@ -30,7 +30,7 @@ def check_places(_folders: Sequence[Path] = ()) -> Iterator[Finding]:
 
 def _place(name: str, place: Path, cure: str) -> Finding:
     existing = nearest(place)
-    facts = {"path": str(place), "exists": place.is_dir()}
+    facts = {"path": str(place), "exists": is_folder(place)}
     try:
         with tempfile.TemporaryDirectory(prefix=PROBE, dir=existing):
             free = shutil.disk_usage(existing).free

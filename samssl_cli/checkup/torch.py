@@ -49,7 +49,7 @@ def nvidia_gpus() -> list[dict[str, str]]:
 
 def _build(torch: Any) -> Finding:
     build = _kind_of_build(torch)
-    facts = {"version": torch.__version__, "build": build}
+    facts: dict[str, Any] = {"version": torch.__version__, "build": build}
     facts |= {"cuda": torch.version.cuda, "rocm": getattr(torch.version, "hip", None)}
     try:
         torch.nn.functional.conv3d(torch.ones(1, 1, 3, 3, 3), torch.ones(1, 1, 3, 3, 3))
@@ -66,7 +66,10 @@ def _kind_of_build(torch: Any) -> str:
 
 
 def _threads(torch: Any) -> Finding:
-    facts = {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()}
+    facts: dict[str, Any] = {
+        "intra_op": torch.get_num_threads(),
+        "inter_op": torch.get_num_interop_threads(),
+    }
     said = os.environ.get("OMP_NUM_THREADS")
     facts["OMP_NUM_THREADS"] = said
     told = f"{facts['intra_op']} by itself" if said is None else f"{facts['intra_op']}, as told"
@@ -77,7 +80,11 @@ def _cuda(torch: Any, gpus: Sequence[dict[str, str]]) -> Finding:
     """Whether GPUs can be used, and why not where there are some."""
     is_available = bool(torch.cuda.is_available())
     count = _num_devices(torch)
-    facts = {"is_available": is_available, "num_devices": count, "driver": _driver(gpus)}
+    facts: dict[str, Any] = {
+        "is_available": is_available,
+        "num_devices": count,
+        "driver": _driver(gpus),
+    }
     facts["gpus"] = [dict(gpu) for gpu in gpus]
     if is_available:
         driver = f", driver {facts['driver']}" if facts["driver"] else ""
