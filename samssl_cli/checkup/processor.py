@@ -39,7 +39,7 @@ def _threads(allowed: int, quota: float | None) -> Finding:
         told = f"{_THREADS}={said} is no number of threads"
         return Finding("threads", "note", told, f"export {_THREADS}={allowed}", facts)
     if int(said) > allowed:
-        told = f"{_THREADS}={said} is more than the {allowed} cores for this process"
+        told = f"{_THREADS}={said} is more than the cores for this process: {allowed}"
         return Finding("threads", "note", told, f"export {_THREADS}={allowed}", facts)
     return Finding("threads", "ok", f"{said}, as {_THREADS} says", facts=facts)
 
