@@ -8,6 +8,7 @@ from samssl_cli import __version__
 from samssl_cli.cli.adapt import adapt
 from samssl_cli.cli.compare import compare
 from samssl_cli.cli.demo import demo
+from samssl_cli.cli.doctor import doctor
 from samssl_cli.cli.evaluate import evaluate
 from samssl_cli.cli.export import export
 from samssl_cli.cli.list_parts import list_parts
@@ -50,6 +51,7 @@ for _name, _command, _panel in (
     ("adapt", adapt, _REST),
     ("pretrain-scout", pretrain_scout, _REST),
     ("demo", demo, _REST),
+    ("doctor", doctor, _REST),
 ):
     app.command(_name, rich_help_panel=_panel)(_command)
 app.add_typer(recipe, name="recipe", rich_help_panel=_REST)

@@ -28,6 +28,11 @@ def ensure_torchvision() -> None:
         import torchvision  # noqa: F401
 
 
+def is_active() -> bool:
+    """Whether the operators had to be declared here."""
+    return bool(_declared)
+
+
 def _declare_operators() -> None:
     new_library: Any = torch.library.Library  # torch leaves it untyped
     library = new_library("torchvision", "DEF")

@@ -37,6 +37,7 @@ def run(*arguments):
         ("weights", "list"),
         ("recipe", "list"),
         ("recipe", "show", "la"),
+        ("doctor", "--help"),
     ],
     ids=str,
 )
