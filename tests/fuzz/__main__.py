@@ -27,7 +27,7 @@ def main() -> int:
     logging.disable()  # nibabel tells of every header that it repairs
     with _instrumented(options.engine):
         from tests.fuzz import engines
-        from tests.fuzz.targets import warm_up
+        from tests.fuzz.target import warm_up
 
         target = engines.TARGETS[options.targets[0]]
         warm_up(target)

@@ -65,7 +65,7 @@ def as_bytes(content: Any) -> bytes:
         return base64.b64decode(str(content["$base64"]))
     if isinstance(content, dict) and "$times" in content:
         text, times = content["$times"]
-        return str(text).encode() * min(int(times), 10**6)
+        return str(text).encode() * min(int(times), 20_000_000)
     if isinstance(content, dict) and "$text" in content:
         return str(content["$text"]).encode("utf-8", "surrogatepass")
     return json.dumps(content, indent=2).encode()
@@ -81,7 +81,17 @@ def _content(path: Path) -> Any:
     content = path.read_bytes()
     if path.suffix == ".json":
         return json.loads(content)
+    return encoded(content)
+
+
+def encoded(content: bytes) -> dict[str, str]:
+    """Bytes as a value of a tree."""
     return {"$base64": base64.b64encode(content).decode()}
+
+
+def as_input(edits: list[Edit]) -> bytes:
+    """The input that `parse` reads."""
+    return json.dumps(edits).encode()
 
 
 def parse(data: bytes) -> list[Edit]:
@@ -159,7 +169,7 @@ def _value(tree: Tree, path: list[Any], rng: random.Random) -> Any:
     if isinstance(found, int | float) and rng.random() < 0.5:
         return found + rng.choice([-1, 1, 0.5, 1000])
     if isinstance(found, dict) and "$base64" in found:
-        return {"$base64": base64.b64encode(_noisy(as_bytes(found), rng)).decode()}
+        return encoded(_noisy(as_bytes(found), rng))
     other = rng.choice(sorted(tree))
     for step in rng.choice([[other], *([other, *rest] for rest in _paths(tree[other]))]):
         tree = tree[step]

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fuzz.targets import TARGETS, Target, judge
+from tests.fuzz.target import Target, judge
+from tests.fuzz.targets import TARGETS
 
 FINDINGS = Path(__file__).with_name("findings")
 
@@ -26,21 +27,27 @@ class Log:
 
     def try_input(self, data: bytes) -> None:
         """Judge an input; keep it when it is a new finding, or a shorter one for a known place."""
+        running = self._path("died")
+        running.write_bytes(data)
         verdict = judge(TARGETS[self.target], data)
+        running.unlink()
         self.num_inputs += 1
         self.num_refused += verdict.is_fine and bool(verdict.told)
         if verdict.is_fine or len(data) >= self.found.get(verdict.place, sys.maxsize):
             return
         is_new = verdict.place not in self.found
         self.found[verdict.place] = len(data)
-        path = (
-            self.folder / self.target / re.sub(r"[^a-z0-9]+", "-", verdict.place.lower()).strip("-")
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self._path(verdict.place)
         path.write_bytes(data)
         if is_new:
             last = verdict.told.strip().splitlines()[-1:] or [""]
             sys.stderr.write(f"{path}: {verdict.place}: {last[0][:200]}\n")
+
+    def _path(self, place: str) -> Path:
+        """Where an input is kept; one that kills the process is left as `died`."""
+        folder = self.folder / self.target
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")
 
     def report(self) -> str:
         """One JSON line."""
