@@ -162,7 +162,7 @@ class Cases:
         member = self._store.member(name)
         geometry = Geometry.from_json(member.attributes["geometry"])
         label = member.arrays["label"]
-        if (label.dtype, label.shape) != (np.uint8, geometry.shape):
+        if label.dtype != np.uint8 or label.shape != geometry.shape:
             raise ValueError(f"label of {label.dtype} {label.shape}, expected {geometry.shape}")
         return LabeledCase(name, self._image(member, geometry), label, geometry)
 
@@ -170,7 +170,7 @@ class Cases:
         """The image of a case, if it is one of these channels on the grid of its geometry."""
         image = member.arrays["image"]
         expected = (len(self.facts.channel_names), *geometry.shape)
-        if (image.dtype, image.shape) != (np.float16, expected):
+        if image.dtype != np.float16 or image.shape != expected:
             raise ValueError(f"image of {image.dtype} {image.shape}, expected {expected}")
         return image
 

@@ -219,16 +219,13 @@ def test_a_safetensors_header_that_lies_is_refused(path, value, warm):
     refused(warm("safetensors"), edits.as_input([["set", ["header", *path], value]]), "readable")
 
 
+SOUND = '{"file_ending": ".nii", "channel_names": {"0": "x"}, "labels": {"b": 0, "a": 1}}'
 TEXTS = {
     "nested deeply": {"$times": ["[", 100_000]},
     "objects nested deeply": {"$times": ['{"a":', 100_000]},
     "a huge number": {"$text": '{"labels": ' + "9" * 5000 + "}"},
-    "NaN": {
-        "$text": '{"file_ending": ".nii", "channel_names": {"0": NaN}, "labels": {"background": 0, "a": NaN}}'
-    },
-    "infinity": {
-        "$text": '{"file_ending": ".nii", "channel_names": {"0": "x"}, "labels": {"b": 0, "a": 1e999}}'
-    },
+    "NaN": {"$text": SOUND.replace("1", "NaN")},
+    "infinity": {"$text": SOUND.replace("1", "1e999")},
     "the same key twice": {"$text": '{"labels": {"a": 0}, "labels": {"b": 1}}'},
     "not UTF-8": {"$base64": "//79/A=="},
     "half a character": {"$text": '{"name": "\\ud800", "labels": {}}'},
