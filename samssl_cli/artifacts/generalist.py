@@ -54,6 +54,7 @@ class GeneralistWeights:
         """Of that row: those it was adapted with."""
         self.base_sha256: str | None = self.about.get("base_needed")
         """Of the weights file that these are changes to; None: they are all there is."""
+        _check_adapted(self.about.get("adapted"))
         self._member = _ALL
         self.content = self._store.manifest.members[_ALL]
         """A digest of the weights themselves: the plan that a fingerprint stands for may give
@@ -135,6 +136,14 @@ def write_fold_weights(
 def fold_weights_member(number: int) -> str:
     """The name under which a store keeps the weights of a fold, counted from 0."""
     return f"{_OF_FOLD}{number}"
+
+
+def _check_adapted(said: Mapping[str, Any] | None) -> None:
+    """Raise a `ValueError` or `KeyError` for facts that no adaptation has."""
+    if said is not None and (
+        type(said["steps"]) is not int or not isinstance(said["cases_fingerprint"], str)
+    ):
+        raise ValueError(f"adapted {str(said)[:80]}")
 
 
 def _left_out(member: str, attributes: Mapping[str, Any]) -> LeftOut:

@@ -91,7 +91,7 @@ def _read_generalist(folder: Path, output: Path) -> None:
     assert own.is_adapted in (True, False)
     for fold in own.folds():
         own.of_fold(fold).tensors()
-    which_generalist(read_recipe("default"), folder)
+    which_generalist(read_recipe("default", ["sam_label.generalist=scout"]), folder)
     convert_weights(folder, output / "x.safetensors", force=False, progress=Silent())
 
 

@@ -90,17 +90,17 @@ def embedding_examples() -> list[bytes]:
 
 
 def write_embedding(data: bytes, folder: Path) -> None:
-    """An entry with the right digest, as an attacker would make it."""
-    path = folder / _KEY[:2] / f"{_KEY}.npy"
+    """An entry with the right digest, as an attacker would make it; its time may be changed."""
+    path = folder.parent / "out" / _KEY[:2] / f"{_KEY}.npy"
     path.parent.mkdir()
     path.write_bytes(hashlib.sha256(_KEY.encode() + data).digest() + data)
 
 
-def read_embedding(folder: Path, _: Path) -> Any:
+def read_embedding(_: Path, output: Path) -> Any:
     """Look the entry up; one that is no array is absent."""
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
 
-    return EmbeddingCache(folder, max_gb=1).get(_KEY)
+    return EmbeddingCache(output, max_gb=1).get(_KEY)
 
 
 WEIGHTS: dict[str, Target] = {
