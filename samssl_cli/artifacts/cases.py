@@ -7,6 +7,7 @@
 label, and the fingerprint that later stages record does not cover the held-out labels.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.forms import texts, understood
 from samssl_cli.artifacts.manifest import digest, read_manifest
+from samssl_cli.artifacts.members import Member
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.errors import DamagedArtifactError
 from samssl_cli.volumes.geometry import Geometry
 
 VISIBLE = "visible"
+
+_MOST_CLASSES = 256  # labels are uint8
+_CT = ("low", "high", "mean", "std")
 
 
 @dataclass(frozen=True)
@@ -73,18 +79,35 @@ class DatasetFacts:
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "DatasetFacts":
-        """Read what `to_json` gave; other keys of `about` are ignored."""
-        return cls(
-            name=about["dataset"],
-            channel_names=tuple(about["channel_names"]),
-            class_names=tuple(about["class_names"]),
-            preprocessing=about["preprocessing"],
-        )
+        """Read what `to_json` gave; other keys of `about` are ignored.
+
+        Raises:
+            ValueError: when a value is of another type; `KeyError`, when one is not there.
+        """
+        channels, classes = texts(about["channel_names"]), texts(about["class_names"])
+        if not channels or not 2 <= len(classes) <= _MOST_CLASSES:
+            raise ValueError(f"{len(channels)} channels and {len(classes)} classes")
+        preprocessing = about["preprocessing"]
+        _check_preprocessing(preprocessing, len(channels))
+        return cls(str(about["dataset"]), channels, classes, preprocessing)
+
+
+def _check_preprocessing(facts: Mapping[str, Any], num_channels: int) -> None:
+    """Raise a `ValueError` or `KeyError` for facts that no image can be prepared with."""
+    spacing, windows = facts["spacing_mm"], facts["ct_windows"]
+    numbers = [*(spacing or (1.0, 1.0, 1.0)), *(one[key] for one in windows if one for key in _CT)]
+    if not all(type(one) in (int, float) and math.isfinite(one) for one in numbers):
+        raise ValueError(f"spacing {str(spacing)[:80]} or CT windows that are no numbers")
+    if len(windows) != num_channels or (spacing is not None and len(spacing) != 3):
+        raise ValueError(f"{len(windows)} CT windows of {num_channels} channels")
+    if spacing is not None and min(spacing) <= 0:
+        raise ValueError(f"spacing {str(spacing)[:80]}, expected numbers above 0")
 
 
 class Cases:
     """The visible part of `cases.zarr`."""
 
+    @understood
     def __init__(self, path: Path) -> None:
         """Open a complete `cases.zarr`.
 
@@ -99,9 +122,9 @@ class Cases:
         self.spacing_is_known: bool = self._store.about.get("spacing_is_known", True)
         """False for a layout that stores none, where 1 mm stands in."""
         roles = self._store.about["roles"]
-        self.labeled: tuple[str, ...] = tuple(roles["labeled"])
-        self.unlabeled: tuple[str, ...] = tuple(roles["unlabeled"])
-        self.test: tuple[str, ...] = tuple(roles["test"])
+        self.labeled: tuple[str, ...] = texts(roles["labeled"])
+        self.unlabeled: tuple[str, ...] = texts(roles["unlabeled"])
+        self.test: tuple[str, ...] = texts(roles["test"])
         unknown = set(self.names) - set(self._store.names)
         if unknown:
             raise DamagedArtifactError(
@@ -120,22 +143,36 @@ class Cases:
         members = self._store.manifest.members
         return digest({name: members[name] for name in self.labeled})
 
+    @understood
     def read_unlabeled(self, name: str) -> UnlabeledCase:
         """Read the image of any case."""
         member = self._store.member(name)
         geometry = Geometry.from_json(member.attributes["geometry"])
-        return UnlabeledCase(name, member.arrays["image"], geometry)
+        return UnlabeledCase(name, self._image(member, geometry), geometry)
 
+    @understood
     def geometry(self, name: str) -> Geometry:
         """How any case lies in its file; its image is not read."""
         return Geometry.from_json(self._store.attributes(name)["geometry"])
 
+    @understood
     def read_labeled(self, name: str) -> LabeledCase:
         """Read a labeled case."""
         assert name in self.labeled, name
         member = self._store.member(name)
         geometry = Geometry.from_json(member.attributes["geometry"])
-        return LabeledCase(name, member.arrays["image"], member.arrays["label"], geometry)
+        label = member.arrays["label"]
+        if label.dtype != np.uint8 or label.shape != geometry.shape:
+            raise ValueError(f"label of {label.dtype} {label.shape}, expected {geometry.shape}")
+        return LabeledCase(name, self._image(member, geometry), label, geometry)
+
+    def _image(self, member: Member, geometry: Geometry) -> NDArray[np.float16]:
+        """The image of a case, if it is one of these channels on the grid of its geometry."""
+        image = member.arrays["image"]
+        expected = (len(self.facts.channel_names), *geometry.shape)
+        if image.dtype != np.float16 or image.shape != expected:
+            raise ValueError(f"image of {image.dtype} {image.shape}, expected {expected}")
+        return image
 
 
 def write_case(

@@ -25,6 +25,7 @@ from safetensors.numpy import save as write_safetensors
 
 from samssl_cli.artifacts.cases import DatasetFacts
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.forms import understood, whole_numbers
 from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.members import find_damage, read_member, write_member
 from samssl_cli.artifacts.store import SealedStore
@@ -33,6 +34,7 @@ from samssl_cli.recipe import Network
 
 Tensors = dict[str, NDArray[Any]]
 
+_LARGEST_PATCH = 1024  # voxels of a side
 _KEPT_STATES = 2  # so that a damaged newest state falls back to the one before
 
 
@@ -54,6 +56,7 @@ class Snapshot:
 class Checkpoint:
     """A sealed `specialist.zarr` or `student.zarr`."""
 
+    @understood
     def __init__(self, path: Path) -> None:
         """Open a complete checkpoint."""
         self._store = SealedStore(path, "checkpoint")
@@ -66,9 +69,9 @@ class Checkpoint:
         """False where it was trained on cases that know no voxel size, with 1 mm in its place."""
         self.network = Network.model_validate(about["network"])
         self.norm: Literal["instance", "batch"] = about["network"]["norm"]
-        i, j, k = about["patch_size"]
-        self.patch_size: tuple[int, int, int] = (i, j, k)
-        self.predictor: str = about["predictor"]
+        sides = whole_numbers(about["patch_size"], at_least=1, at_most=_LARGEST_PATCH)
+        self.patch_size: tuple[int, int, int] = sides
+        self.predictor = str(about["predictor"])
         self.generalists = generalists_of(self._store.manifest)
         """Those whose answers it learned from, in this round and before it."""
 
@@ -76,6 +79,7 @@ class Checkpoint:
         """The weighted loss terms, (steps,) each; NaN where a term was not computed."""
         return self._store.member("curves").arrays
 
+    @understood
     def weights(self, module: str | None = None) -> Tensors:
         """The weights of one network; by default of the one to predict with."""
         return unpack_tensors(self._store.member(module or self.predictor).arrays["tensors"])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from samssl_cli.artifacts.checkpoint import Tensors, pack_tensors, unpack_tensors
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.forms import texts, understood
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.volumes.half import Half
 
@@ -40,18 +41,20 @@ class LeftOut:
 class GeneralistWeights:
     """A sealed `generalist.zarr`."""
 
+    @understood
     def __init__(self, path: Path) -> None:
         """Open complete weights."""
         self._store = SealedStore(path, "generalist")
         self.path = path
         self.fingerprint = self._store.fingerprint
         self.about: Mapping[str, Any] = self._store.about
-        self.name: str = self.about["generalist"]
+        self.name = str(self.about["generalist"])
         """The row of the GENERALISTS table."""
-        self.options: Mapping[str, Any] = self.about.get("options", {})
+        self.options: Mapping[str, Any] = dict(self.about.get("options", {}))
         """Of that row: those it was adapted with."""
         self.base_sha256: str | None = self.about.get("base_needed")
         """Of the weights file that these are changes to; None: they are all there is."""
+        _check_adapted(self.about.get("adapted"))
         self._member = _ALL
         self.content = self._store.manifest.members[_ALL]
         """A digest of the weights themselves: the plan that a fingerprint stands for may give
@@ -68,6 +71,7 @@ class GeneralistWeights:
         """Whether they learned from labeled cases; not when adapting left them as they were."""
         return self.adapted is not None and self.adapted["steps"] > 0
 
+    @understood
     def folds(self) -> tuple[LeftOut, ...]:
         """What the weights of each fold did not learn from; none where none are kept."""
         return tuple(
@@ -101,6 +105,7 @@ class GeneralistWeights:
         """The loss terms, (steps,) each."""
         return self._store.member("curves").arrays
 
+    @understood
     def _packed(self) -> NDArray[np.uint8]:
         packed: NDArray[np.uint8] = self._store.member(self._member).arrays["tensors"]
         return packed
@@ -133,7 +138,17 @@ def fold_weights_member(number: int) -> str:
     return f"{_OF_FOLD}{number}"
 
 
+def _check_adapted(said: Mapping[str, Any] | None) -> None:
+    """Raise a `ValueError` or `KeyError` for facts that no adaptation has."""
+    if said is not None and (
+        type(said["steps"]) is not int or not isinstance(said["cases_fingerprint"], str)
+    ):
+        raise ValueError(f"adapted {str(said)[:80]}")
+
+
 def _left_out(member: str, attributes: Mapping[str, Any]) -> LeftOut:
     said = attributes["left_out"]
     half = None if said["half"] is None else Half(**said["half"])
-    return LeftOut(member, tuple(said["cases"]), half)
+    if half is not None and (half.axis not in (0, 1, 2) or half.side not in ("low", "high")):
+        raise ValueError(f"half {str(said['half'])[:80]}")
+    return LeftOut(member, texts(said["cases"]), half)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.forms import understood
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.artifacts.store import SealedStore
 
@@ -23,12 +24,14 @@ class HeldOutLabels:
         """Open a complete `cases.zarr`."""
         self.cases_fingerprint = read_manifest(path, "cases").fingerprint
         self._store = SealedStore(path / HELD_OUT, "held-out-labels")
+        self.path = path
 
     @property
     def names(self) -> tuple[str, ...]:
         """The unlabeled and test cases that have a reference."""
         return self._store.names
 
+    @understood
     def read(self, name: str) -> NDArray[np.integer]:
         """Read the label (I, J, K) of a case in its native grid."""
         label: NDArray[np.integer] = self._store.member(name).arrays["label"]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.forms import texts, understood
 from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.volumes.geometry import Geometry
@@ -31,6 +32,7 @@ class PseudoLabel:
 class PseudoLabels:
     """A sealed `pseudo.zarr`."""
 
+    @understood
     def __init__(self, path: Path) -> None:
         """Open complete pseudo-labels."""
         self._store = SealedStore(path, "labels")
@@ -39,23 +41,28 @@ class PseudoLabels:
         self.cases_fingerprint: str = self._store.manifest.plan["inputs"]["cases"]
         self.names = self._store.names
         named = self._store.manifest.plan["options"]["sam_label"]["generalist"]
-        self.asked: tuple[str, ...] = (named,) if isinstance(named, str) else tuple(named)
+        self.asked: tuple[str, ...] = (named,) if isinstance(named, str) else texts(named)
         """The rows that sam-label was told to ask."""
         self.generalists = generalists_of(self._store.manifest)
         """Those that were asked for the labels, in this round and before it."""
         self.gate: dict[str, Any] | None = self._store.about.get("gate")
         """What a calibrated gate found on the labeled cases; None without one."""
 
+    @understood
     def read(self, name: str) -> PseudoLabel:
         """Read the pseudo-label of a case."""
         member = self._store.member(name)
         arrays = member.arrays
+        geometry = Geometry.from_json(member.attributes["geometry"])
+        for key in ("label", "confidence", "acceptance"):
+            if arrays[key].shape[-3:] != geometry.shape:
+                raise ValueError(f"{key} of {arrays[key].shape}, expected {geometry.shape}")
         return PseudoLabel(
             label=arrays["label"],
             confidence=arrays["confidence"],
             acceptance=arrays["acceptance"],
             objects=member.attributes["objects"],
-            geometry=Geometry.from_json(member.attributes["geometry"]),
+            geometry=geometry,
         )
 
 

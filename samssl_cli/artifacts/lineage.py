@@ -19,7 +19,7 @@ def generalists_of(manifest: Manifest) -> list[Record]:
     """One record (`name`, `register`, `weights_sha256`) for each; none for a first specialist."""
     kept: list[Record] | None = manifest.about.get("generalists")
     if kept is not None:
-        return kept
+        return [dict(record) for record in kept]
     return [] if manifest.plan["stage"] == "train-ssl" else [UNRECORDED]
 
 

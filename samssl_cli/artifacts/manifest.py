@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from samssl_cli.artifacts.forms import check_manifest, understanding
 from samssl_cli.errors import DamagedArtifactError, MissingArtifactError, StaleArtifactError
 
 Kind = Literal[
@@ -157,10 +158,16 @@ def read_manifest(store: Path, *kinds: Kind) -> Manifest:
         StaleArtifactError: when it has the layout of another version of samssl.
     """
     stored = _read_stored(store)
-    if stored["schema"] != SCHEMA:
+    if stored.get("schema", SCHEMA) != SCHEMA:
         raise StaleArtifactError(
             f"{store}: has layout {stored['schema']}, this samssl reads {SCHEMA}; "
             "CHANGELOG.md names the stage to run again with --force"
+        )
+    with understanding(store / METADATA):
+        check_manifest(stored)
+    if stored["kind"] not in _MADE_BY:
+        raise DamagedArtifactError(
+            f"{store}: holds {stored['kind'][:80]!r}, a kind that samssl does not make"
         )
     if kinds and stored["kind"] not in kinds:
         expected = " or ".join(kinds)
@@ -195,7 +202,7 @@ def _read_stored(store: Path) -> dict[str, Any]:
         stored = dict(attributes["samssl"])
         is_as_written = (store / METADATA).read_bytes() == group_metadata(attributes)
         is_as_written &= stored.pop("manifest_sha256") == digest(stored)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         stored, is_as_written = {}, False
     if not is_as_written:
         raise DamagedArtifactError(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from samssl_cli.artifacts.arrays import LARGEST_CHUNK, read_array
+from samssl_cli.artifacts.forms import check_member, understanding
 from samssl_cli.artifacts.manifest import (
     METADATA,
     digest,
@@ -20,7 +21,6 @@ from samssl_cli.artifacts.manifest import (
 )
 from samssl_cli.errors import ArtifactError, DamagedArtifactError
 
-_LARGEST_CHUNK = 32 * 2**20  # decoded bytes; up to here one chunk reads faster than several
 _CHUNK_SIDE = 64
 
 
@@ -82,15 +82,13 @@ def read_member(path: Path, expected_digest: str | None = None) -> Member:
     Raises:
         DamagedArtifactError: naming each file that is missing or not the one that was written.
     """
-    import zarr
-
     problems = find_damage(path, expected_digest)
     if problems:
         raise damaged(path, problems)
-    names = sorted({name.split("/")[0] for name in _done(path)["files"]})
-    group = zarr.open_group(path, mode="r")
-    arrays = {name: np.asarray(group[name][...]) for name in names}  # type: ignore[index]  # arrays
-    return Member(_done(path)["attributes"], arrays)
+    done = _done(path)
+    names = sorted({name.split("/")[0] for name in done["files"]})
+    arrays = {name: read_array(path, name, done["files"]) for name in names}
+    return Member(done["attributes"], arrays)
 
 
 def damaged(path: Path, problems: Sequence[str]) -> DamagedArtifactError:
@@ -124,7 +122,7 @@ def find_damage(path: Path, expected_digest: str | None = None) -> list[str]:
         done = dict(_done(path))
         is_whole = done.pop("sha256") == digest(done)
         files: dict[str, str] = done["files"]
-    except (ArtifactError, KeyError, TypeError, ValueError):
+    except (ArtifactError, ValueError, RecursionError):
         is_whole, files = False, {}
     if not is_whole:
         return [f"{metadata}: changed since it was written"]
@@ -138,8 +136,10 @@ def _compare(path: Path, known: str) -> list[str]:
 
 
 def _done(path: Path) -> dict[str, Any]:
-    done: dict[str, Any] = read_attributes(path)["samssl_member"]
-    return done
+    with understanding(path / METADATA):
+        done: dict[str, Any] = read_attributes(path)["samssl_member"]
+        check_member(done)
+        return done
 
 
 def _write_group(
@@ -173,7 +173,7 @@ def _write_array(group: Any, name: str, array: NDArray[Any]) -> None:
 
 def _chunks(array: NDArray[Any]) -> tuple[int, ...]:
     """One chunk for a small array; blocks of 64 voxels along the sides of a large one."""
-    if array.nbytes <= _LARGEST_CHUNK or array.ndim < 3:
+    if array.nbytes <= LARGEST_CHUNK or array.ndim < 3:
         return tuple(max(side, 1) for side in array.shape)
     leading = (1,) * (array.ndim - 3)
     return (*leading, *(min(side, _CHUNK_SIDE) for side in array.shape[-3:]))

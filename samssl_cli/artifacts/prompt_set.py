@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.forms import understood
 from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.prompts.serialize import pack, unpack
@@ -21,6 +22,7 @@ _OWN = ("probability", "uncertainty")
 class PromptSet:
     """A sealed `prompts.zarr`."""
 
+    @understood
     def __init__(self, path: Path) -> None:
         """Open a complete prompt set."""
         self._store = SealedStore(path, "prompts")
@@ -32,19 +34,30 @@ class PromptSet:
         self.options = Prompt.model_validate(self._store.manifest.plan["options"]["prompt"])
         """How the prompts were placed."""
 
+    @understood
     def objects(self, name: str) -> tuple[ObjectPrompts, ...]:
         """The prompts for every object that the specialist found in a case; possibly none."""
         member = self._store.member(name)
         arrays = {key: array for key, array in member.arrays.items() if key not in _OWN}
-        return unpack(arrays, member.attributes["prompts"])
+        described = member.attributes["prompts"]
+        shape = member.arrays["probability"].shape[1:]
+        if tuple(described["shape"]) != shape:
+            raise ValueError(f"prompts on {str(described['shape'])[:80]}, expected {shape}")
+        return unpack(arrays, described)
 
+    @understood
     def geometry(self, name: str) -> Geometry:
         """How the grid of a case relates to its native image."""
         return Geometry.from_json(self._store.attributes(name)["geometry"])
 
+    @understood
     def probability(self, name: str) -> NDArray[np.float32]:
         """The specialist's probabilities (classes, I, J, K)."""
-        probability: NDArray[Any] = self._store.member(name).arrays["probability"]
+        member = self._store.member(name)
+        probability: NDArray[Any] = member.arrays["probability"]
+        shape = Geometry.from_json(member.attributes["geometry"]).shape
+        if probability.ndim != 4 or probability.shape[1:] != shape:
+            raise ValueError(f"probability of {probability.shape}, expected {shape}")
         return probability.astype(np.float32)
 
 

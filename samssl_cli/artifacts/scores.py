@@ -4,6 +4,7 @@ scores.zarr/values          value (rows, cases, classes, metrics)
 scores.zarr/case.CASE       label maps in the native grid, rows of values, prompts, diagnosis
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.forms import texts, understood
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.errors import StaleArtifactError
 from samssl_cli.volumes.grid import NativeGrid
@@ -43,6 +45,7 @@ class CaseScores:
 class Scores:
     """A sealed `scores.zarr`."""
 
+    @understood
     def __init__(self, path: Path) -> None:
         """Open complete scores.
 
@@ -57,21 +60,28 @@ class Scores:
             )
         self.path = path
         self.about = self._store.about
+        _check_about(self.about)
+        _check_inputs(self._store.manifest.plan)
         self.manifest = self._store.manifest
         self.names = tuple(
             name.removeprefix(_PREFIX) for name in self._store.names if name.startswith(_PREFIX)
         )
 
+    @understood
     def rows(self, name: str) -> Rows:
         """Read the values of one case, without its label maps."""
         rows: Rows = self._store.attributes(_PREFIX + name)["rows"]
+        for row in self.about["rows"]:
+            _check_records(rows.get(row, ()), self.about)
         return rows
 
+    @understood
     def diagnosis(self, name: str) -> Mapping[str, Any]:
         """Read the diagnosis of one case, without its label maps."""
         diagnosis: Mapping[str, Any] = self._store.attributes(_PREFIX + name)["diagnosis"]
         return diagnosis
 
+    @understood
     def read(self, name: str) -> CaseScores:
         """Read one case."""
         member = self._store.member(_PREFIX + name)
@@ -83,6 +93,33 @@ class Scores:
             prompts=member.attributes["prompts"],
             diagnosis=member.attributes["diagnosis"],
         )
+
+
+def _check_about(about: Mapping[str, Any]) -> None:
+    """Raise a `ValueError` or `KeyError` for facts that no scores have."""
+    classes, rows, metrics = (texts(about[key]) for key in ("class_names", "rows", "metrics"))
+    if about["headline"] not in rows or not metrics or len(classes) < 2:
+        raise ValueError(f"headline {str(about['headline'])[:80]!r} of rows {rows}")
+    if type(about["tolerance"]) not in (int, float):
+        raise ValueError(f"tolerance {str(about['tolerance'])[:80]!r}, expected a number")
+
+
+def _check_inputs(plan: Mapping[str, Any]) -> None:
+    """Raise a `KeyError` or `TypeError` where it is not said what was scored, and how."""
+    assert plan["inputs"]["cases"]
+    assert plan["inputs"]["what"]
+    assert plan["options"]["evaluate"]["blur_sigma_voxels"]
+
+
+def _check_records(records: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
+    """Raise a `ValueError` or `KeyError` unless there is one whole record per class, or none."""
+    if len(records) not in (0, len(about["class_names"]) - 1):
+        raise ValueError(f"{len(records)} records, expected one per class")
+    for record in records:
+        numbers = [record["values"][name] for name in about["metrics"]]
+        numbers += [record["prediction_ml"], record["reference_ml"]]
+        if not all(type(one) in (int, float) and math.isfinite(one) for one in numbers):
+            raise ValueError(f"values {str(record)[:80]}, expected numbers")
 
 
 def case_member(name: str) -> str:

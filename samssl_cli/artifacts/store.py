@@ -67,7 +67,11 @@ class SealedStore:
         Raises:
             DamagedArtifactError: when they are not those that were written.
         """
+        if name not in self.manifest.members:
+            raise MissingArtifactError(f"{self.path}: has no member {name!r}")
         path = self.path / name
+        if not (path / METADATA).is_file():
+            raise damaged(path, [f"{path / METADATA}: missing"])
         if member_digest(path) != self.manifest.members[name]:
             raise damaged(path, [f"{path / METADATA}: changed since it was sealed"])
         return read_member_attributes(path)

@@ -10,6 +10,7 @@ second replaces an entry by an equal one. The size is bounded by forgetting what
 
 import hashlib
 import io
+import math
 import os
 import re
 import secrets
@@ -42,8 +43,8 @@ class EmbeddingCache:
             max_gb: size (10^9 bytes) above which the entries unused longest are removed. Several
                 processes at once may exceed it by 5 % each.
         """
-        if not max_gb > 0:
-            raise UsageError(f"the embeddings' size has to be above 0 GB, not {max_gb}")
+        if not 0 < max_gb < math.inf:
+            raise UsageError(f"the embeddings' size has to be above 0 GB, and finite, not {max_gb}")
         self.folder = folder
         self.num_found = 0
         self.num_computed = 0
@@ -163,7 +164,15 @@ def _unpacked(key: str, content: bytes) -> "NDArray[Any] | None":
     digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if digest != _digest(key, payload):
         return None
-    array: NDArray[Any] = np.load(io.BytesIO(payload), allow_pickle=False)
+    try:
+        with io.BytesIO(payload) as stream:
+            np.lib.format.read_magic(stream)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)  # as `np.save` writes
+            if stream.tell() + math.prod(shape) * dtype.itemsize != len(payload):
+                return None  # a header that lies about the size of what follows
+        array: NDArray[Any] = np.load(io.BytesIO(payload), allow_pickle=False)
+    except Exception:  # a header can be wrong in any way at all
+        return None
     return array
 
 

@@ -14,6 +14,7 @@ from samssl_cli.generalists.checkpoint_file import sha256_of_weights
 
 CONFIG, TENSORS = "config.json", "model.safetensors"
 
+_MOST_CONFIG_BYTES = 1_000_000
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -65,8 +66,10 @@ def read_model_config(path: Path, *, model_type: str) -> dict[str, Any]:
     """
     require_model_folder(path)
     try:
+        if (path / CONFIG).stat().st_size > _MOST_CONFIG_BYTES:
+            raise WeightsError(f"weights {path / CONFIG}: larger than 1 MB, expected a short file")
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"weights {path / CONFIG}: cannot be read as JSON: {error}") from error
     found = config.get("model_type") if isinstance(config, dict) else None
     if found != model_type:

@@ -24,6 +24,8 @@ VariantName = Literal["sam2", "medsam2"]
 _VISION = ("sam2_vision_model", "sam2_hiera_det_model")
 _NOT_ARCHITECTURE = ("_implementation", "quantization_config", "auto_map")  # kernels, code
 
+_MOST_PARTS, _LARGEST_NUMBER = 256, 16384  # layers of one kind; channels, pixels, frames
+
 _SIDES: dict[VariantName, int] = {"sam2": 1024, "medsam2": 512}
 """Pixels of the square, for a file, which does not say it; a folder's config.json does."""
 
@@ -48,12 +50,12 @@ def load_sam2(path: Path, *, device: str, variant: VariantName = "sam2") -> Any:
     """
     transformers = require_transformers()
     config, weights = _read_folder(path) if path.is_dir() else _read_file(path, _SIDES[variant])
+    weights = with_shared_positions(weights)
+    with torch.device("meta"):  # first without memory: a config can ask for any size
+        expected = _build(transformers, config, path).state_dict()
+    check_state_dict(weights, expected, path, model="SAM 2", cure=f"expected {PUBLISHED_SAM2}")
     with torch.random.fork_rng(devices=[]):  # building draws numbers, which are thrown away
         model = _build(transformers, config, path)
-    weights = with_shared_positions(weights)
-    check_state_dict(
-        weights, model.state_dict(), path, model="SAM 2", cure=f"expected {PUBLISHED_SAM2}"
-    )
     model.load_state_dict(weights, strict=True)
     return model.requires_grad_(False).eval().to(device)
 
@@ -127,7 +129,26 @@ def _architecture(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _check_numbers(key: str, value: Any, path: Path) -> None:
+    """Refuse a config with a number far from any SAM 2's: its layers would be made for ever."""
+    if isinstance(value, Mapping):
+        for inner_key, inner in value.items():
+            _check_numbers(str(inner_key), inner, path)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_numbers(key, inner, path)
+    elif isinstance(value, int | float):
+        counts_parts = any(word in key for word in ("layers", "blocks", "stages", "num_feature"))
+        most = _MOST_PARTS if counts_parts else _LARGEST_NUMBER
+        if not abs(value) <= most:
+            raise WeightsError(
+                f"weights {path}: {key[:40]} of its config is {str(value)[:40]}, and no SAM 2 has "
+                f"more than {most}"
+            )
+
+
 def _build(transformers: Any, config: dict[str, Any], path: Path) -> Any:
+    _check_numbers("", config, path)
     try:
         known = transformers.Sam2VideoConfig.from_dict(_architecture(config))
         backbone = known.vision_config.backbone_config.model_type

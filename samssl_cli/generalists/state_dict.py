@@ -5,6 +5,7 @@ state dict, bare or under "model", "state_dict" or "model_state_dict".
 """
 
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,10 @@ def read_state_dict(path: Path, *, published: str, harmless: Sequence[Any] = ())
 def read_tensors(path: Path, *, published: str, harmless: Sequence[Any] = ()) -> StateDict:
     """Read names and tensors as they are, on the CPU; see `read_state_dict`."""
     require_weights(path)
-    return _unwrapped(_read(path, harmless), path, published)
+    _refuse_packed(path)
+    tensors = _unwrapped(_read(path, harmless), path, published)
+    _check_plain(tensors, path)
+    return tensors
 
 
 def check_state_dict(
@@ -91,6 +95,40 @@ def _read(path: Path, harmless: Sequence[Any]) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can raise anything at all
         raise WeightsError(f"weights {path}: {_why_unreadable(error)}") from error
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse a .pth that is compressed: torch never does it, and a few bytes become gigabytes."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # a .safetensors, an old .pth, or damaged: whoever reads it will tell
+    if unpacked > path.stat().st_size:
+        raise WeightsError(
+            f"weights {path}: refused: {path.stat().st_size} bytes unpack to {unpacked}, and torch "
+            "compresses nothing; save the model's state_dict() again"
+        )
+
+
+def _check_plain(tensors: StateDict, path: Path) -> None:
+    """Refuse tensors that are more than the bytes of the file: sparse, or one number repeated.
+
+    Some weights lie in a file once and have two names, so up to four times as much is believed.
+    """
+    strange = [
+        key
+        for key, value in tensors.items()
+        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu"
+    ]
+    if strange:
+        raise WeightsError(f"weights {path}: {_some(strange)} no plain tensor; save dense ones")
+    num_bytes = sum(value.numel() * value.element_size() for value in tensors.values())
+    if num_bytes > 4 * path.stat().st_size:
+        raise WeightsError(
+            f"weights {path}: {path.stat().st_size} bytes claim to be tensors of {num_bytes}; "
+            "damaged, or another kind of file"
+        )
 
 
 def _why_unreadable(error: Exception) -> str:

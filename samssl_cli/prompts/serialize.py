@@ -25,6 +25,7 @@ from samssl_cli.prompts.types import Box, ObjectPrompts, Points, Prompt
 Arrays = dict[str, NDArray[Any]]
 Owner = tuple[int, int]
 
+_MOST_SETS = 10_000
 _ITSELF = -1  # stands for the set of a mask that belongs to the object, not to a prompt
 
 
@@ -52,7 +53,12 @@ def pack(objects: Sequence[ObjectPrompts], shape: Sequence[int]) -> tuple[Arrays
 def unpack(
     arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]
 ) -> tuple[ObjectPrompts, ...]:
-    """Rebuild exactly what `pack` was given."""
+    """Rebuild exactly what `pack` was given.
+
+    Raises:
+        ValueError: when the arrays do not fit each other; `KeyError`, when one is missing.
+    """
+    _check(arrays, attributes)
     boxes = {
         (int(owner[0]), int(owner[1])): _box(ends)
         for owner, ends in zip(arrays["box_owner"], arrays["boxes"], strict=True)
@@ -71,6 +77,20 @@ def unpack(
         )
         for number, row in enumerate(attributes["objects"])
     )
+
+
+def _check(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]) -> None:
+    """Raise a `ValueError` for numbers that would make `unpack` fill the memory."""
+    shape = np.array(attributes["shape"])
+    for key in ("boxes", "mask_frames"):
+        ends = arrays[key]
+        if ends.shape[1:] != (2, 3) or (ends < 0).any() or (ends > shape).any():
+            raise ValueError(f"{key} outside of the volume {shape.tolist()}")
+    for row in attributes["objects"]:
+        if not all(type(row[key]) is int for key in ("class_index", "component", "num_sets")):
+            raise ValueError(f"object {str(dict(row))[:80]}, expected whole numbers")
+        if not 0 <= row["num_sets"] <= _MOST_SETS:
+            raise ValueError(f"{row['num_sets']} prompt sets, expected {_MOST_SETS} at most")
 
 
 def _owned(objects: Sequence[ObjectPrompts]) -> Iterator[tuple[Owner, Prompt]]:

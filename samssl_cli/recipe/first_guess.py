@@ -1,10 +1,8 @@
 """The section of `prompt --first-guess`."""
 
-from typing import Any
-
 from pydantic import Field
 
-from samssl_cli.recipe.section import PositiveCount, Section
+from samssl_cli.recipe.section import PositiveCount, Section, Tables
 
 
 class FirstGuess(Section):
@@ -18,7 +16,7 @@ class FirstGuess(Section):
         description="whose features a guess uses that needs some: a row of `samssl list "
         "generalists`, or the path of a generalist.zarr; its options are those of [sam_label]",
     )
-    options: dict[str, dict[str, Any]] = Field(
+    options: Tables = Field(
         default_factory=dict,
         description="one table per first guess; that of the chosen one is used",
     )

@@ -23,7 +23,7 @@ def read_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
     path = find_recipe(name_or_path)
     try:
         table: dict[str, Any] = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"recipe {path}: cannot be read as TOML: {error}") from error
     for override in overrides:
         _apply(table, override)
@@ -50,14 +50,28 @@ def _apply(table: dict[str, Any], override: str) -> None:
         if not isinstance(table, dict):
             raise RecipeError(f"--set {override!r}: {parent!r} is a value, not a section")
     table[key] = _value(text.strip())
+    if not _is_text([override, table[key]]):
+        raise RecipeError(
+            f"--set {override[:200]!r}: cannot be written as text: it holds half a character (a "
+            "surrogate), or is nested too deeply"
+        )
 
 
 def _value(text: str) -> Any:
     """Read a number, true/false, a list or a quoted string; anything else is a plain string."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or a number of thousands of digits
         return text
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be written as UTF-8; what the shell hands over need not be."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

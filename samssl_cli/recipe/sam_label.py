@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from samssl_cli.recipe.section import Fraction, Names, Section
+from samssl_cli.recipe.section import Fraction, Names, Section, Tables
 
 
 class SamLabel(Section):
@@ -15,7 +15,7 @@ class SamLabel(Section):
         description="a row of `samssl list generalists`, or the path of a generalist.zarr, or "
         "several that are asked together",
     )
-    options: dict[str, dict[str, Any]] = Field(
+    options: Tables = Field(
         default_factory=dict,
         description="one table per generalist; those of the chosen ones are used",
     )

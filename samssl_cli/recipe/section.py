@@ -3,9 +3,10 @@
 Every number has its bounds here or at its field, so that a wrong value is refused when it is read.
 """
 
-from typing import Annotated, ClassVar
+import math
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -14,6 +15,25 @@ Count = Annotated[int, Field(ge=0, strict=True)]
 PositiveCount = Annotated[int, Field(ge=1, strict=True)]
 Size = tuple[PositiveCount, PositiveCount, PositiveCount]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+def _refuse_what_is_not_plain(value: Any) -> Any:
+    """Refuse what no fingerprint can be made of, such as NaN or a date, wherever it is."""
+    if isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _refuse_what_is_not_plain(inner)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"holds {value}, expected a finite number")
+    elif value is not None and not isinstance(value, str | bool | int | float):
+        raise ValueError(
+            f"holds {value!s} ({type(value).__name__}), expected text, a number, true or false, a "
+            "list or a table"
+        )
+    return value
+
+
+Tables = Annotated[dict[str, dict[str, Any]], AfterValidator(_refuse_what_is_not_plain)]
+"""Options of parts, which check them once they are chosen."""
 
 
 class Section(BaseModel):

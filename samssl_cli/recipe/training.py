@@ -1,18 +1,18 @@
 """The sections of `train-ssl` and `retrain`."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from samssl_cli.recipe.optimization import Optimization
-from samssl_cli.recipe.section import Count, Fraction, NonNegative, PositiveCount, Size
+from samssl_cli.recipe.section import Count, Fraction, NonNegative, PositiveCount, Size, Tables
 
 
 class Training(Optimization):
     """What `train-ssl` and `retrain` share."""
 
     method: str = Field("mean-teacher", description="a row of `samssl list methods`")
-    method_options: dict[str, dict[str, Any]] = Field(
+    method_options: Tables = Field(
         default_factory=dict, description="one table per method; that of the chosen one is used"
     )
     patch_size: Size = Field((96, 96, 96), description="voxels of a training patch")

@@ -101,7 +101,7 @@ def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, float):
-        return repr(value)  # also inf and nan, where JSON has other words
+        return repr(value)
     if isinstance(value, str | bool | int):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     raise TypeError(type(value).__name__)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.cases import Cases, DatasetFacts
+from samssl_cli.artifacts.forms import understanding
 from samssl_cli.artifacts.labels import PseudoLabels
 from samssl_cli.artifacts.manifest import Manifest, read_manifest
 from samssl_cli.artifacts.prompt_set import PromptSet
@@ -99,7 +100,7 @@ def _of_cases(path: Path, manifest: Manifest, _: Cases | None) -> Exportable:
 
 def _of_prompts(path: Path, manifest: Manifest, cases: Cases | None) -> Exportable:
     """The specialist's predictions."""
-    prompts, facts = PromptSet(path), DatasetFacts.from_json(manifest.about)
+    prompts, facts = PromptSet(path), _facts(path, manifest)
     if cases is not None:
         check_made_from(cases, path, prompts.cases_fingerprint, cure="samssl prompt")
 
@@ -120,7 +121,7 @@ def _of_prompts(path: Path, manifest: Manifest, cases: Cases | None) -> Exportab
 
 def _of_labels(path: Path, manifest: Manifest, cases: Cases | None) -> Exportable:
     """The pseudo-labels."""
-    labels, facts = PseudoLabels(path), DatasetFacts.from_json(manifest.about)
+    labels, facts = PseudoLabels(path), _facts(path, manifest)
     if cases is not None:
         check_made_from(cases, path, labels.cases_fingerprint, cure="samssl sam-label")
 
@@ -146,7 +147,7 @@ def _of_labels(path: Path, manifest: Manifest, cases: Cases | None) -> Exportabl
 
 def _of_scores(path: Path, manifest: Manifest, cases: Cases | None) -> Exportable:
     """The predictions that were scored, which lie on the native grid."""
-    scores, facts = Scores(path), DatasetFacts.from_json(manifest.about)
+    scores, facts = Scores(path), _facts(path, manifest)
     if cases is not None:
         _check_scored(cases, path, manifest)
 
@@ -180,6 +181,11 @@ _INSTEAD = {
     "checkpoint": "predict {} IMAGES -o DIR",
     "generalist": "weights convert {} -o FILE.safetensors",
 }
+
+
+def _facts(path: Path, manifest: Manifest) -> DatasetFacts:
+    with understanding(path):
+        return DatasetFacts.from_json(manifest.about)
 
 
 def _images_of(cases: Cases) -> Callable[[str], Backdrop]:

@@ -207,7 +207,9 @@ def _predictor(
         from samssl_cli.volumes.geometry import to_native_probability
 
         image, grid = images.read_image(case, max_bytes=max_bytes)
-        prepared, geometry = prepare_image(image, grid, facts.preprocessing)
+        prepared, geometry = prepare_image(
+            image, grid, facts.preprocessing, where=case.images[0], max_bytes=max_bytes
+        )
         probability = to_native_probability(segment(case, prepared, geometry), geometry)
         if to_write.probabilities is not None:
             nifti.write_image(to_write.probabilities, probability, grid)

@@ -199,7 +199,9 @@ def _prepare_case(
     """Prepare one case in a worker process, and write it where its role allows."""
     case = job.case(name)
     image, grid = job.dataset.read_image(case, max_bytes=job.max_bytes)
-    prepared, geometry = prepare_image(image, grid, preprocessing)
+    prepared, geometry = prepare_image(
+        image, grid, preprocessing, where=case.images[0], max_bytes=job.max_bytes
+    )
     label = None
     if case.label is not None:
         native, _ = job.dataset.read_label(case, max_bytes=job.max_bytes)

@@ -1,14 +1,17 @@
 """A trained checkpoint, ready to predict."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from samssl_cli.artifacts.checkpoint import Checkpoint
+from samssl_cli.artifacts.forms import misunderstood, understanding
 from samssl_cli.artifacts.manifest import read_manifest
+from samssl_cli.errors import UsageError
 from samssl_cli.inference.grid import from_grid, to_grid
 from samssl_cli.inference.sliding_window import predict_probability
 from samssl_cli.networks import build_network
@@ -48,15 +51,47 @@ class Specialist:
 
 
 def load_specialist(checkpoint: Checkpoint, options: Inference, device: torch.device) -> Specialist:
-    """Build the network of a checkpoint with its weights, on the device, without dropout."""
-    network = build_network(
+    """Build the network of a checkpoint with its weights, on the device, without dropout.
+
+    Raises:
+        DamagedArtifactError: when the weights are not those of the network that it names.
+    """
+    weights = to_tensors(checkpoint.weights())
+    _check_fits(checkpoint, weights)
+    network = _build(checkpoint)
+    network.load_state_dict(weights)
+    network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch types only 4-D formats
+    return Specialist(network.eval(), checkpoint.patch_size, options, device)
+
+
+def _build(checkpoint: Checkpoint) -> nn.Module:
+    network: nn.Module = build_network(
         checkpoint.network,
         in_channels=len(checkpoint.facts.channel_names),
         num_classes=checkpoint.facts.num_classes,
     )
-    network.load_state_dict(to_tensors(checkpoint.weights()))
-    network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch types only 4-D formats
-    return Specialist(network.eval(), checkpoint.patch_size, options, device)
+    return network
+
+
+def _check_fits(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> None:
+    """Compare names and shapes before any memory is taken for the network."""
+    try:
+        with torch.device("meta"):
+            expected = _build(checkpoint).state_dict()
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, UsageError) as error:
+        raise misunderstood(checkpoint.path, error) from error
+    wrong = [
+        name
+        for name in (*expected, *weights)
+        if name not in weights
+        or name not in expected
+        or (weights[name].shape, weights[name].dtype)
+        != (expected[name].shape, expected[name].dtype)
+    ]
+    if wrong:
+        raise misunderstood(
+            checkpoint.path, ValueError(f"weights of another network, such as {wrong[0][:80]}")
+        )
 
 
 def note_untrained_flips(checkpoint: Checkpoint, options: Inference, progress: Progress) -> None:
@@ -65,8 +100,10 @@ def note_untrained_flips(checkpoint: Checkpoint, options: Inference, progress: P
     Such a network loses by it: 71.2 Dice instead of 77.9 (Left Atrium at half resolution, one
     label, recipe quick, 12 test cases, raw).
     """
-    learned = read_manifest(checkpoint.path).plan["options"]["augmentation"]["flip_axes"]
-    if options.flips and set(learned) != {0, 1, 2}:
+    with understanding(checkpoint.path):
+        options_then = read_manifest(checkpoint.path).plan["options"]
+        learned = {int(axis) for axis in options_then["augmentation"]["flip_axes"]}
+    if options.flips and learned != {0, 1, 2}:
         axes = f"axes {sorted(learned)} alone" if learned else "no axes"
         progress.note(
             f"inference.flips: {checkpoint.path} has learned from images mirrored along {axes}: "

@@ -15,7 +15,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
-from samssl_cli.volumes.grid import Affine, Index, NativeGrid, Spacing
+from samssl_cli.volumes.grid import Affine, Index, NativeGrid, Spacing, checked_index
 from samssl_cli.volumes.resample import resample_image, resample_label
 from samssl_cli.volumes.voxels import Image, times
 
@@ -95,11 +95,23 @@ class Geometry:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Geometry":
-        """The geometry that `to_json` described."""
-        (a, b, c), (d, e, f), (i, j, k) = values["low"], values["high"], values["shape"]
+        """The geometry that `to_json` described.
+
+        Raises:
+            ValueError: when the steps do not fit each other; `KeyError` or `TypeError`, when a
+                value is missing or of another type.
+        """
+        low, high = (checked_index(values[key], at_least=0) for key in ("low", "high"))
+        shape = checked_index(values["shape"], at_least=1)
         orientation = tuple((int(axis), int(flip)) for axis, flip in values["orientation"])
-        native = NativeGrid.from_json(values["native"])
-        return cls(native, orientation, (a, b, c), (d, e, f), (i, j, k))
+        if sorted(axis for axis, _ in orientation) != [0, 1, 2] or any(
+            flip not in (-1, 1) for _, flip in orientation
+        ):
+            raise ValueError(f"orientation {orientation}, expected each axis once, 1 or -1")
+        geometry = cls(NativeGrid.from_json(values["native"]), orientation, low, high, shape)
+        if not all(a < b <= n for a, b, n in zip(low, high, geometry.ras_shape, strict=True)):
+            raise ValueError(f"a crop from {low} to {high} of {geometry.ras_shape}")
+        return geometry
 
 
 def to_ras(array: NDArray[Scalar], geometry: Geometry) -> NDArray[Scalar]:

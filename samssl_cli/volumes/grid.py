@@ -1,5 +1,6 @@
 """The voxel grid of a file as its header describes it, kept exactly, to be written back later."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +16,7 @@ Affine = NDArray[np.float64]
 
 _SFORM_ALIGNED = 2  # NIFTI_XFORM_ALIGNED_ANAT
 _UNITS_MM = 2  # NIFTI_UNITS_MM
+_MOST_VOXELS = 2**33
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,16 @@ class NativeGrid:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "NativeGrid":
-        """The grid that `to_json` described."""
+        """The grid that `to_json` described.
+
+        Raises:
+            ValueError: when it is no grid that a NIfTI header can hold; `KeyError` or `TypeError`,
+                when a value is missing or of another type.
+        """
         quaternion, rows = values["quaternion"], values["sform_rows"]
-        i, j, k = values["shape"]
+        i, j, k = checked_index(values["shape"], at_least=1)
         qfac, size_i, size_j, size_k = values["pixdim"]
-        return cls(
+        grid = cls(
             shape=(i, j, k),
             pixdim=(qfac, size_i, size_j, size_k),
             qform_code=values["qform_code"],
@@ -126,3 +133,21 @@ class NativeGrid:
             xyzt_units=values["xyzt_units"],
             nifti_version=values["nifti_version"],
         )
+        matrix = grid.affine
+        if not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) == 0:
+            raise ValueError("an affine that is singular, or holds NaN or infinity")
+        return grid
+
+
+def checked_index(values: Any, *, at_least: int) -> Index:
+    """Three voxel numbers from JSON, of a volume that a computer could hold.
+
+    Raises:
+        ValueError: when they are no whole numbers, too small, or of over 2^33 voxels.
+    """
+    if not isinstance(values, list | tuple) or not all(type(n) is int for n in values):
+        raise ValueError(f"{str(values)[:80]}, expected three whole numbers")
+    i, j, k = values
+    if min(i, j, k) < at_least or math.prod(max(n, 1) for n in values) > _MOST_VOXELS:
+        raise ValueError(f"{str(values)[:80]}, expected {at_least} to {_MOST_VOXELS} voxels")
+    return i, j, k

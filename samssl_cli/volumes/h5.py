@@ -84,7 +84,7 @@ def holds_label(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return "label" in file
-    except OSError:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError):  # HDF5's damage
         return True
 
 

@@ -5,13 +5,14 @@ import math
 import os
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from samssl_cli.errors import DataError
@@ -36,7 +37,10 @@ _UNREADABLE = (
     OverflowError,  # a negative dimension
     ImageFileError,  # no format that nibabel knows
     HeaderDataError,
+    WrapStructError,  # shorter than a header
 )
+_NIFTI2_HEADER_BYTES = 540
+_XFORM_CODES = range(6)  # what nibabel does not know it takes for 0, and the place is lost
 _NOT_MM = {1: "metres", 3: "micrometres"}  # spatial codes of xyzt_units; 0 (unset) means mm
 _MAX_HEADER_BYTES = 1e8  # extensions are kilobytes; a gzip bomb may hide before the voxels
 _MIN_DETERMINANT = 1e-3  # of the direction cosines: 1 when orthogonal, 0 when an axis is lost
@@ -121,17 +125,27 @@ def _open(path: Path, *, max_bytes: int) -> tuple[Any, NativeGrid]:
 
 
 def _load(path: Path) -> Any:
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would wait for ever
+        raise DataError(f"{path}: is no file, but a pipe or a device; name a volume")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    if path.is_file() and not path.name.endswith(SUFFIXES):
+        raise DataError(f"{path}: expected a name that ends in .nii or .nii.gz; convert it")
     try:
-        nifti = nib.load(path, mmap=False)
+        return _kind(path).from_filename(path, mmap=False)
     except _UNREADABLE as error:
         raise DataError(
             f"{path}: not readable as NIfTI: {_first_line(error)}; copy or export it again"
         ) from error
-    if not isinstance(nifti, nib.Nifti1Image):  # Nifti2Image is one, too
-        raise DataError(f"{path}: is {type(nifti).__name__}, expected .nii or .nii.gz; convert it")
-    return nifti
+
+
+def _kind(path: Path) -> Any:
+    """NIfTI-1 or -2 by the size of the header, and no third: nibabel would also try XML."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        size = stream.read(4)
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    is_second = _NIFTI2_HEADER_BYTES in (int.from_bytes(size, order) for order in orders)
+    return nib.Nifti2Image if is_second else nib.Nifti1Image
 
 
 def _checked_grid(path: Path, nifti: Any) -> NativeGrid:
@@ -149,6 +163,9 @@ def _number_problem(raw: Any) -> str | None:
     sizes = raw["pixdim"][1:4]
     if not np.all(np.isfinite(sizes) & (sizes != 0)):  # old files have negative ones: harmless
         return f"voxel sizes (pixdim) are {sizes.tolist()}, expected three positive numbers"
+    for name in ("qform_code", "sform_code"):
+        if int(raw[name]) not in _XFORM_CODES:
+            return f"the orientation's {name} is {int(raw[name])}, expected 0 to 5"
     if np.isinf(raw["scl_slope"]) or np.isinf(raw["scl_inter"]):  # NaN means unset, as does 0
         return "the intensity scale (scl_slope, scl_inter) is infinite, expected finite numbers"
     if not raw["vox_offset"] <= _MAX_HEADER_BYTES:  # NaN, too
@@ -212,4 +229,5 @@ def _write(path: Path, stored: NDArray[np.generic], grid: NativeGrid) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    told = getattr(error, "strerror", None) or str(error)
+    return next(iter(told.splitlines()), "") or type(error).__name__

@@ -156,3 +156,24 @@ def test_two_builds_give_the_same_answer(sam2_folder, image):
         answers.append(generalist.segment(embedding, [prompt]).logits)
 
     assert np.array_equal(*answers)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda config: config.update(memory_attention_num_layers=10**9),
+            r"num_layers of its conf",
+        ),
+        (lambda config: config.update(image_size=10**7), "image_size of its config"),
+        (
+            lambda config: config["vision_config"]["backbone_config"].update(hidden_size=16384),
+            "not the expected SAM 2|no SAM 2 can be built",
+        ),
+    ],
+    ids=["layers", "pixels", "channels"],
+)
+def test_a_config_that_asks_for_the_whole_memory_is_refused(sam2_folder, change, message):
+    _edit(sam2_folder, change)
+    with pytest.raises(WeightsError, match=message):
+        load_sam2(sam2_folder, device="cpu")

@@ -31,7 +31,6 @@ def test_a_recipe_reads_back_as_the_same(name, tmp_path):
             'train_ssl.method_options.uamt={"a": [1, 2.5], "b": {"c d": true}}', id="deep"
         ),
         pytest.param("train_ssl.method_options.uamt={}", id="no-options"),
-        pytest.param("train_ssl.method_options.uamt.x=Infinity", id="infinity"),
     ],
 )
 def test_any_value_reads_back_as_the_same(override, tmp_path):

@@ -128,6 +128,8 @@ def class_problems(dataset: Dataset, path: Path, label: Label) -> list[str]:
 
 
 def _whole_file(path: Path, _key: str) -> str:
+    if not path.is_file():
+        raise DataError(f"{path}: is no file, or a link that leads nowhere; copy it again")
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
