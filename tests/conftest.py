@@ -20,6 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch; tiny networks gai
 
 SHAPE = (24, 24, 16)
 
+STAGES = ("preprocess", "train-ssl", "prompt", "sam-label", "retrain", "evaluate")
+OUTPUTS = ("cases", "specialist", "prompts", "pseudo", "student", "scores")
+
 TINY_RECIPE = """\
 # Seconds for all six stages
 
@@ -192,6 +195,32 @@ def loop(phantom: Path, recipe_path: Path, tmp_path_factory: pytest.TempPathFact
 def new_loop(tmp_path: Path, phantom: Path, recipe_path: Path) -> Loop:
     """A loop on the phantom of which nothing has run yet."""
     return Loop(phantom, tmp_path / "out", recipe_path)
+
+
+@pytest.fixture(scope="session")
+def output_of() -> dict[str, str]:
+    """Give the name of the artifact that a stage writes."""
+    return dict(zip(STAGES, OUTPUTS, strict=True))
+
+
+@pytest.fixture(scope="session")
+def command(phantom: Path, recipe_path: Path) -> Callable[..., list[object]]:
+    """Give the arguments of a stage that reads artifacts in one folder and writes to another."""
+
+    def arguments(stage: str, inputs: Path, output: Path, *more: object) -> list[object]:
+        cases = inputs / "cases.zarr"
+        reads: dict[str, list[object]] = {
+            "preprocess": [phantom, "--labeled", 1, "--workers", 1],
+            "train-ssl": [cases],
+            "prompt": [cases, inputs / "specialist.zarr"],
+            "sam-label": [cases, inputs / "prompts.zarr"],
+            "retrain": [cases, inputs / "pseudo.zarr"],
+            "evaluate": [cases, inputs / "student.zarr"],
+        }
+        device = [] if stage == "preprocess" else ["--device", "cpu"]
+        return [stage, *reads[stage], "-o", output, "--recipe", recipe_path, *device, *more]
+
+    return arguments
 
 
 @dataclass(frozen=True)
