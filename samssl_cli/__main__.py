@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _is_out_of_memory(problem: Exception) -> bool:
-    """Whether numpy, torch on a device, or torch on the CPU got no memory; none is imported here."""
+    """Whether numpy or torch got no memory, on a device or not; neither is imported here."""
     is_told = "can't allocate memory" in str(problem) or "not enough memory" in str(problem)
     is_of_torch = type(problem).__name__ == "OutOfMemoryError"
     return isinstance(problem, MemoryError) or is_of_torch or is_told

@@ -253,9 +253,14 @@ class CommandLine:
         after_path: Path | None = None,
         signum: int = signal.SIGKILL,
         cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str | None] | None = None,
+        streams: Mapping[str, str] | None = None,
     ) -> Finished:
-        """Run a command to its end, or send it a signal after a time or once a path exists."""
+        """Run a command to its end, or send it a signal after a time or once a path exists.
+
+        A variable of `env` that is None is unset; `streams` puts stdout or stderr elsewhere.
+        """
+        paths = {**self._streams, **{name: Path(path) for name, path in (streams or {}).items()}}
         order = {
             "arguments": [str(argument) for argument in arguments],
             "signal": int(signum),
@@ -263,15 +268,15 @@ class CommandLine:
             "after_path": None if after_path is None else str(after_path),
             "cwd": None if cwd is None else str(cwd),
             "env": dict(env or {}),
-            **{name: str(path) for name, path in self._streams.items()},
+            **{name: str(path) for name, path in paths.items()},
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
-        streams = {name: path.read_text("utf-8") for name, path in self._streams.items()}
-        return Finished(**answer, **streams)
+        said = {name: path.read_text("utf-8") for name, path in self._streams.items()}
+        return Finished(**answer, **said | dict.fromkeys(streams or (), ""))
 
     def close(self) -> None:
         self._process.communicate()

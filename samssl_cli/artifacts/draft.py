@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -299,19 +300,31 @@ def _lock(output: Path) -> Iterator[None]:
     """Hold the artifact, or fail at once and say who does."""
     owner = output.with_name(f".{output.name}.owner")
     lock = FileLock(_lock_path(output))
+    with writing(output):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:  # an OSError as well
+            raise BusyArtifactError(
+                f"{output}: is being written by {_who(owner)}; wait for it to end"
+            ) from error
     try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        who = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
-        raise BusyArtifactError(
-            f"{output}: is being written by {who}; wait for it to end"
-        ) from error
-    try:
-        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        with writing(output):
+            owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield
     finally:
         owner.unlink(missing_ok=True)
         lock.release()
+
+
+def _who(owner: Path) -> str:
+    """Which process writes, and for how long it has."""
+    try:
+        duration_s = max(0.0, time.time() - owner.stat().st_mtime)
+        name = owner.read_text(encoding="utf-8")
+    except OSError:  # it has just begun, or ended
+        return "another process"
+    hours, minutes = divmod(int(duration_s) // 60, 60)
+    return f"{name}, for {hours} h {minutes} min" if hours else f"{name}, for {minutes} min"
 
 
 def _lock_path(output: Path) -> Path:

@@ -76,6 +76,20 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def refuse_if_unwritable(output: Path) -> None:
+    """Raise an `ArtifactError` when nothing can be written at `output`; leave no file.
+
+    Before any work: a read-only disk, or somebody else's folder, is not found out hours later.
+    """
+    there = next(parent for parent in output.absolute().parents if parent.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        why = "is read-only, or may not be written by you" if there.is_dir() else "is no folder"
+        raise ArtifactError(
+            f"{output}: cannot be written: {there} {why}; correct the permissions, or name another "
+            "output. Nothing was computed"
+        )
+
+
 def read_member(path: Path, expected_digest: str | None = None) -> Member:
     """Read a group of arrays, checking every byte on the way.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from samssl_cli.artifacts.draft import Draft, Store, is_up_to_date, open_draft, refuse_if_busy
 from samssl_cli.artifacts.manifest import Plan
+from samssl_cli.artifacts.members import refuse_if_unwritable
 from samssl_cli.progress import Progress
 from samssl_cli.stages.signals import StopRequest, signals_as_stop_request
 
@@ -65,7 +66,8 @@ def run_stage(
         progress.note(f"{output} is up to date")
         return output
     with signals_as_stop_request() as stop:
-        refuse_if_busy(output)  # before the check, which may take minutes
+        refuse_if_unwritable(output)  # before the check, which may take minutes
+        refuse_if_busy(output)
         check(stop)
         with open_draft(output, plan, force=force) as draft:
             if draft is None:

@@ -78,12 +78,15 @@ def sam_label(
     )
 
     def work(work: Work) -> None:
-        generalists = load_panel(panel, device, embeddings, shown=partial(shown, cases))
+        from samssl_cli.stages.device import pick_device
+
+        place = str(pick_device(device, progress))
+        generalists = load_panel(panel, place, embeddings, shown=partial(shown, cases))
         if is_calibrated:
 
             def load(one: Panelist, without: Sequence[str]) -> "Generalist":
                 seen = partial(shown, cases, without=without)
-                return load_panelist(one, device, embeddings, shown=seen)
+                return load_panelist(one, place, embeddings, shown=seen)
 
             told = _label_gated(work, cases, prompts, panel, generalists, load, recipe)
         else:

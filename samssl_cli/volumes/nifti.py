@@ -121,6 +121,8 @@ def _open(path: Path, *, max_bytes: int) -> tuple[Any, NativeGrid]:
 
 
 def _load(path: Path) -> Any:
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would wait for ever
+        raise DataError(f"{path}: is no file, but a pipe or a device; name a volume")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty (0 bytes); copy or export it again")
     try:

@@ -2,7 +2,7 @@
 
 The long measurement is seeded, and may be made shorter or longer:
 
-    SAMSSL_KILLS=5 SAMSSL_KILL_SEED=7 python -m pytest -m slow tests/faults/test_01_kill.py -k random
+    SAMSSL_KILLS=5 SAMSSL_KILL_SEED=7 python -m pytest -m slow -k row_01_random tests/faults
 """
 
 import os

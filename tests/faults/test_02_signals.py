@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_row_02_signals_while_a_state_is_being_written(
     again, fsync, pending = loop.linked(tmp_path, "cases"), os.fsync, list(signals)
 
     def interrupted(descriptor):
-        if ".progress" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if ".progress" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             while pending:
                 os.kill(os.getpid(), pending.pop(0))
         fsync(descriptor)

@@ -72,7 +72,7 @@ def test_nothing_to_do():
     assert list(Workers(4).each(str.upper, [], stop=StopRequest())) == []
 
 
-def test_a_dead_worker_is_told_and_nobody_waits_for_it(start):
+def test_row_17_a_dead_worker_is_told_and_nobody_waits_for_it(start):
     stdout, stderr = start("die").communicate(timeout=60)
     assert "SamsslError one of 2 worker processes died" in stdout
     assert "fewer --workers" in stdout
@@ -89,7 +89,7 @@ def test_a_signal_to_the_whole_group_ends_as_a_stop(start, number):
     assert stderr == ""
 
 
-def test_workers_end_with_a_killed_parent(start):
+def test_row_17_workers_end_with_a_killed_parent(start):
     process = start("work")
     workers = {int(process.stdout.readline()) for _ in range(3)}
     process.kill()

@@ -19,7 +19,9 @@ from samssl_cli.volumes.voxels import Image, Label, some
 UNNAMED = "unnamed"
 """What a data set is called whose layout has no name for it."""
 
-CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # safe as a file name everywhere
+_DEVICE = r"(?i:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)"  # what Windows takes for a device
+CASE_NAME = re.compile(rf"(?!{_DEVICE})[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}")
+"""Safe as a file name everywhere."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def class_problems(dataset: Dataset, path: Path, label: Label) -> list[str]:
 
 
 def _whole_file(path: Path, _key: str) -> str:
+    if not path.is_file():
+        raise DataError(f"{path}: is no file, or a link that leads nowhere; copy it again")
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
