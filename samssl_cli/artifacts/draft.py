@@ -24,7 +24,7 @@ from samssl_cli.artifacts.manifest import (
     read_attributes,
     read_manifest,
 )
-from samssl_cli.artifacts.members import find_damage, member_digest, write_member, writing
+from samssl_cli.artifacts.members import find_damage, member_digest, write_member
 from samssl_cli.artifacts.store import find_all_damage
 from samssl_cli.errors import (
     ArtifactError,
@@ -33,6 +33,7 @@ from samssl_cli.errors import (
     MissingArtifactError,
     StaleArtifactError,
 )
+from samssl_cli.volumes.whole_file import writing
 
 _PART = ".part"
 _STAGING = ".staging"

@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from samssl_cli.artifacts.manifest import (
     read_attributes,
 )
 from samssl_cli.errors import ArtifactError, DamagedArtifactError
+from samssl_cli.volumes.whole_file import writing
 
 _LARGEST_CHUNK = 32 * 2**20  # decoded bytes; up to here one chunk reads faster than several
 _CHUNK_SIDE = 64
@@ -62,18 +62,6 @@ def write_member(
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.rename(target)
         _sync_directory(target.parent)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say what could not be written, and why, when the disk refuses."""
-    try:
-        yield
-    except OSError as error:
-        raise ArtifactError(
-            f"{path}: cannot be written: {error} ({_free_space(path)}); what is done is kept: "
-            "make room, or correct the permissions, and run the same command again"
-        ) from error
 
 
 def refuse_if_unwritable(output: Path) -> None:
@@ -214,8 +202,3 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _free_space(path: Path) -> str:
-    there = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
-    return f"{shutil.disk_usage(there).free / 1e6:.1f} MB free on its disk"

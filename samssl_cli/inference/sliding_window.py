@@ -78,7 +78,7 @@ class _Predictor:
 
     def _attempt(self, windows: Tensor) -> Tensor | None:
         """None when the memory did not suffice; what the failed pass held is free by then."""
-        parts = windows.split(self._most or len(windows))
+        parts = torch.split(windows, self._most or len(windows))
         try:
             return torch.cat([self._network(part).float().softmax(1) for part in parts])
         except torch.OutOfMemoryError:

@@ -13,7 +13,6 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.manifest import Manifest, Plan, read_manifest
-from samssl_cli.artifacts.members import writing
 from samssl_cli.artifacts.scores import Scores, case_member, write_case_scores, write_values
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.generalists import GENERALISTS
@@ -132,9 +131,8 @@ def evaluate(
 
     run_stage(plan, output, work=work, force=force, progress=progress)
     scores = Scores(output)
-    for write, ending in ((write_csv, ".csv"), (write_json, ".json")):
-        with writing(_beside(output, ending)):
-            write(scores, _beside(output, ending))
+    write_csv(scores, _beside(output, ".csv"))
+    write_json(scores, _beside(output, ".json"))
     return output
 
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from samssl_cli.artifacts.members import writing
 from samssl_cli.errors import UsageError
+from samssl_cli.volumes.whole_file import writing
 
 OnStep = Callable[[int, Mapping[str, float]], None]
 

@@ -64,6 +64,30 @@ def test_row_04_the_artifact_that_is_replaced_stays(samssl, loop, command, small
     assert hashes(output) == hashes(loop.path("prompts"))
 
 
+def test_row_04_predictions(samssl, loop, phantom, small_disk, tmp_path, hashes):
+    """Each label map is there whole, or not at all."""
+
+    def predict(out):
+        options = ("--recipe", loop.recipe_path, "--device", "cpu", "--probabilities")
+        return samssl("predict", loop.path("student"), phantom / "imagesTs", "-o", out, *options)
+
+    out = small_disk.path / "predictions"
+    assert predict(tmp_path / "whole").code == 0
+    whole = hashes(tmp_path / "whole")
+    for free_kb in (0, 8, 60):
+        small_disk.leave_free(free_kb * 1024)
+        done = predict(out)
+        assert (done.code, done.stdout) == (1, "")
+        assert "Traceback" not in done.stderr
+        assert "No space left on device" in done.stderr
+        assert "MB free" in done.stderr
+        if out.exists():
+            assert {path.name for path in out.iterdir()} <= whole.keys()
+    small_disk.ballast.unlink()
+    assert predict(out).code == 0
+    assert hashes(out) == whole
+
+
 def test_row_04_a_log_that_cannot_be_written_stops_nothing(samssl, loop, command, tmp_path, hashes):
     output = tmp_path / "prompts.zarr"
     full = {"stderr": "/dev/full"}

@@ -22,6 +22,16 @@ def test_row_05_a_read_only_disk(stage, samssl, loop, command, output_of, small_
     assert list(small_disk.path.iterdir()) == []
 
 
+def test_row_05_predictions(samssl, loop, phantom, small_disk):
+    small_disk.remount("ro")
+    options = ("-o", small_disk.path / "out", "--recipe", loop.recipe_path, "--device", "cpu")
+    done = samssl("predict", loop.path("student"), phantom / "imagesTs", *options)
+    assert (done.code, done.stdout) == (1, "")
+    assert "Read-only file system" in done.stderr
+    assert "predicting" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_row_05_what_is_up_to_date_may_lie_on_a_read_only_disk(samssl, loop, command, small_disk):
     output = small_disk.path / "prompts.zarr"
     assert samssl(*command("prompt", loop.out, output)).code == 0

@@ -18,6 +18,10 @@ import os, signal, sys, time
 from samssl_cli.stages.signals import signals_as_stop_request
 from samssl_cli.stages.workers import Workers
 
+def fail(name):
+    time.sleep(0.1)
+    raise ValueError(name)
+
 def die(name):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -27,7 +31,7 @@ def work(name):
 
 if __name__ == "__main__":
     with signals_as_stop_request() as stop:
-        task = {"die": die, "work": work}[sys.argv[1]]
+        task = {"die": die, "fail": fail, "work": work}[sys.argv[1]]
         try:
             with Workers(2) as workers:
                 for name, pid in workers.each(task, "abcdefgh", stop=stop):
@@ -76,6 +80,12 @@ def test_row_17_a_dead_worker_is_told_and_nobody_waits_for_it(start):
     stdout, stderr = start("die").communicate(timeout=60)
     assert "SamsslError one of 2 worker processes died" in stdout
     assert "fewer --workers" in stdout
+    assert stderr == ""
+
+
+def test_row_17_what_a_worker_raises_ends_the_run(start):
+    stdout, stderr = start("fail").communicate(timeout=60)
+    assert stdout.startswith("ValueError ")
     assert stderr == ""
 
 
