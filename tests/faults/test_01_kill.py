@@ -26,14 +26,18 @@ def orphans(folder):
     return beside + [path.name for path in folder.rglob("*.partial")]
 
 
-def kill(samssl, arguments, output, moment_s):
-    """Kill a run at the moment; tell how far it had come, or None when it was done before."""
-    killed = samssl(*arguments, after_s=moment_s)
+def state_after_kill(killed, output):
+    """How far a killed run had come, or None when it was done before."""
     if killed.code == 0:
         return None
     assert killed.code == -signal.SIGKILL, killed.stderr
     part = output.with_name(output.name + ".part")
     return "sealed" if output.exists() else "begun" if part.exists() else "before"
+
+
+def kill(samssl, arguments, output, moment_s):
+    """Kill a run at the moment; gives `state_after_kill`."""
+    return state_after_kill(samssl(*arguments, after_s=moment_s), output)
 
 
 def finish(samssl, arguments, output):
@@ -79,8 +83,11 @@ def test_row_01_random_kills_over_all_stages(
         stage = STAGES[found["kills"] % len(STAGES)]
         output = tmp_path / "killed" / f"{output_of[stage]}.zarr"
         arguments = command(stage, loop.out, output)
-        state = kill(samssl, arguments, output, rng.uniform(0, durations_s[stage]))
-        if state is not None:
+        killed = samssl(*arguments, after_s=rng.uniform(0, durations_s[stage]))
+        state = state_after_kill(killed, output)
+        if state is None:
+            durations_s[stage] = killed.duration_s  # the machine has become faster
+        else:
             states[state] += 1
             found["kills"] += 1
             found["recoveries"] += samssl(*arguments).code == 0

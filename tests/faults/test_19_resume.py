@@ -7,6 +7,7 @@ result, the number of steps included (the learning rate falls with it). `--force
 import json
 
 import pytest
+import torch
 
 from samssl_cli.artifacts.manifest import METADATA, group_metadata
 from samssl_cli.errors import StaleArtifactError
@@ -46,7 +47,9 @@ def test_row_19_another_plan_is_refused_with_the_difference(
     assert hashes(stopped.parent) == before
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="auto would take the CUDA device")
 def test_row_19_what_decides_nothing_may_change(samssl, loop, command, stopped, tmp_path, hashes):
+    pytest.importorskip("tensorboard")
     changed = ("--steps", 30, *UNFINISHED, "--device", "auto", "--tensorboard", tmp_path / "logs")
     done = samssl(*command("train-ssl", loop.out, stopped, *changed))
     assert done.code == 0, done.stderr
