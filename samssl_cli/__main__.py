@@ -9,7 +9,7 @@ from samssl_cli.errors import Interrupted, SamsslError
 from samssl_cli.stages.signals import leave_on_signals
 
 _OUT_OF_MEMORY = (
-    "out of memory on the device: use a smaller patch_size, labeled_batch, unlabeled_batch or "
+    "out of memory: use a smaller patch_size, labeled_batch, unlabeled_batch or "
     "inference.window_batch (--set), or --device cpu. What is done is kept"
 )
 
@@ -25,14 +25,21 @@ def main() -> None:
     except (SamsslError, Interrupted) as problem:
         note_error(problem)
         sys.exit(problem.exit_code)
-    except RuntimeError as problem:
-        if type(problem).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+    except (RuntimeError, MemoryError) as problem:
+        if not _is_out_of_memory(problem):
             raise
         note_error(f"{problem}\n{_OUT_OF_MEMORY}")
         sys.exit(1)
     except OSError as problem:  # a full disk, a path that cannot be written
         note_error(problem)
         sys.exit(1)
+
+
+def _is_out_of_memory(problem: Exception) -> bool:
+    """Whether numpy or torch got no memory, on a device or not; neither is imported here."""
+    is_told = "can't allocate memory" in str(problem) or "not enough memory" in str(problem)
+    is_of_torch = type(problem).__name__ == "OutOfMemoryError"
+    return isinstance(problem, MemoryError) or is_of_torch or is_told
 
 
 def _open_missing_streams() -> None:

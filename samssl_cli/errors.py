@@ -10,7 +10,7 @@
     │   ├── DamagedArtifactError    its bytes are not those that were written
     │   └── BusyArtifactError       another run is writing it
     ├── WeightsError                the weights of a generalist
-    ├── DeviceError                 the device that was asked for is not there
+    ├── DeviceError                 the device that was asked for is not there, or too small
     └── TrainingError               training cannot go on (for instance, a loss that is not finite)
 
     Interrupted                     not an error: a signal arrived and the state is saved
@@ -78,7 +78,7 @@ class WeightsError(SamsslError):
 
 
 class DeviceError(SamsslError):
-    """The device that was asked for does not exist on this machine."""
+    """The device that was asked for does not exist on this machine, or has too little memory."""
 
 
 class TrainingError(SamsslError):

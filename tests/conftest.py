@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from samssl_cli.volumes.phantom import make_phantom_dataset
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch; tiny networks gain nothing from more
 
 SHAPE = (24, 24, 16)
+
+STAGES = ("preprocess", "train-ssl", "prompt", "sam-label", "retrain", "evaluate")
+OUTPUTS = ("cases", "specialist", "prompts", "pseudo", "student", "scores")
 
 TINY_RECIPE = """\
 # Seconds for all six stages
@@ -194,6 +197,32 @@ def new_loop(tmp_path: Path, phantom: Path, recipe_path: Path) -> Loop:
     return Loop(phantom, tmp_path / "out", recipe_path)
 
 
+@pytest.fixture(scope="session")
+def output_of() -> dict[str, str]:
+    """Give the name of the artifact that a stage writes."""
+    return dict(zip(STAGES, OUTPUTS, strict=True))
+
+
+@pytest.fixture(scope="session")
+def command(phantom: Path, recipe_path: Path) -> Callable[..., list[object]]:
+    """Give the arguments of a stage that reads artifacts in one folder and writes to another."""
+
+    def arguments(stage: str, inputs: Path, output: Path, *more: object) -> list[object]:
+        cases = inputs / "cases.zarr"
+        reads: dict[str, list[object]] = {
+            "preprocess": [phantom, "--labeled", 1, "--workers", 1],
+            "train-ssl": [cases],
+            "prompt": [cases, inputs / "specialist.zarr"],
+            "sam-label": [cases, inputs / "prompts.zarr"],
+            "retrain": [cases, inputs / "pseudo.zarr"],
+            "evaluate": [cases, inputs / "student.zarr"],
+        }
+        device = [] if stage == "preprocess" else ["--device", "cpu"]
+        return [stage, *reads[stage], "-o", output, "--recipe", recipe_path, *device, *more]
+
+    return arguments
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a `samssl` process left."""
@@ -224,9 +253,13 @@ class CommandLine:
         after_path: Path | None = None,
         signum: int = signal.SIGKILL,
         cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str | None] | None = None,
+        streams: Mapping[str, str] | None = None,
     ) -> Finished:
-        """Run a command to its end, or send it a signal after a time or once a path exists."""
+        """Run a command to its end, or send it a signal after a time or once a path exists.
+
+        A variable of `env` that is None is unset; `streams` puts stdout or stderr elsewhere.
+        """
         order = {
             **self._order(0, arguments),
             "signal": int(signum),
@@ -234,8 +267,9 @@ class CommandLine:
             "after_path": None if after_path is None else str(after_path),
             "cwd": None if cwd is None else str(cwd),
             "env": dict(env or {}),
+            **{name: str(path) for name, path in (streams or {}).items()},
         }
-        return self._run([order])[0]
+        return self._run([order], unread=streams or ())[0]
 
     def together(
         self, *commands: Sequence[object], envs: Sequence[Mapping[str, str]] = ()
@@ -251,14 +285,19 @@ class CommandLine:
         never = {"signal": 0, "after_s": None, "after_path": None, "cwd": None, "env": {}}
         return {"arguments": [str(argument) for argument in arguments], **never, **streams}
 
-    def _run(self, orders: Sequence[Mapping[str, object]]) -> list[Finished]:
+    def _run(
+        self, orders: Sequence[Mapping[str, object]], *, unread: Collection[str] = ()
+    ) -> list[Finished]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(orders) + "\n")
         self._process.stdin.flush()
         answers = json.loads(self._process.stdout.readline())
         texts = [
-            {name: Path(str(order[name])).read_text("utf-8") for name in ("stdout", "stderr")}
+            {
+                name: "" if name in unread else Path(str(order[name])).read_text("utf-8")
+                for name in ("stdout", "stderr")
+            }
             for order in orders
         ]
         return [Finished(**one, **text) for one, text in zip(answers, texts, strict=True)]

@@ -64,7 +64,7 @@ def _become_command(order: dict[str, Any]) -> None:
             target = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             os.dup2(target, number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.environ.update(order["env"])
+        _change_environment(order["env"])
         if order["cwd"] is not None:
             os.chdir(order["cwd"])
         sys.argv = ["samssl", *order["arguments"]]
@@ -80,6 +80,14 @@ def _become_command(order: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _change_environment(changes: dict[str, str | None]) -> None:
+    for name, value in changes.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _follow(child: int, order: dict[str, Any], started: float) -> int:

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import BusyArtifactError
+from samssl_cli.volumes.whole_file import writing
 
 _BETWEEN_LOOKS_S = 0.05
 
@@ -55,11 +56,11 @@ class Claim:
         Raises:
             BusyArtifactError: when another process writes it, or a shard of it.
         """
-        if not self._hold.take(_name()):
+        if not self._is_ours(self._hold, _name()):
             raise self._busy(self._hold.holder)
         if not self._turn.exists():
             return
-        if not self._turn.take(_name()):
+        if not self._is_ours(self._turn, _name()):
             raise self._busy(self._turn.holder)
         others = self._at_work()
         self._turn.release()
@@ -92,6 +93,10 @@ class Claim:
         locks = ((shard, _Hold(path)) for shard, path in sorted(_shard_locks(self._place).items()))
         return {shard: lock.holder for shard, lock in locks if lock.is_held()}
 
+    def _is_ours(self, hold: "_Hold", who: str) -> bool:
+        with writing(self._output):
+            return hold.take(who)
+
     def _busy(self, who: str) -> BusyArtifactError:
         return BusyArtifactError(f"{self._output}: is being written by {who}; wait for it to end")
 
@@ -109,7 +114,7 @@ class ShardClaim(Claim):
     @contextmanager
     def turn(self, wait: Wait = silently) -> Iterator[None]:
         """Keep the other shards from beginning and ending meanwhile."""
-        while not self._turn.take(self._name):
+        while not self._is_ours(self._turn, self._name):
             wait(self._turn.holder)
             time.sleep(_BETWEEN_LOOKS_S)
         try:
@@ -134,7 +139,7 @@ class ShardClaim(Claim):
                 raise self._busy(
                     f"{who}, one of {other.count} shards and not of {self.shard.count}"
                 )
-        if not self._hold.take(self._name):
+        if not self._is_ours(self._hold, self._name):
             raise self._busy(self._hold.holder)
 
     def others(self) -> list[str]:
@@ -175,11 +180,16 @@ class _Hold:
 
     @property
     def holder(self) -> str:
-        """Who holds it, for a message."""
+        """Who holds it, and for how long already, for a message."""
         try:
-            return self._owner.read_text(encoding="utf-8") or "another process"
-        except FileNotFoundError:  # not written yet, or no longer there
+            duration_s = max(0.0, time.time() - self._owner.stat().st_mtime)
+            name = self._owner.read_text(encoding="utf-8")
+        except OSError:  # not written yet, or no longer there
+            name = ""
+        if not name:
             return "another process"
+        hours, minutes = divmod(int(duration_s) // 60, 60)
+        return f"{name}, for {hours} h {minutes} min" if hours else f"{name}, for {minutes} min"
 
     def exists(self) -> bool:
         return self._path.exists()

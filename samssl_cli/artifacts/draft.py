@@ -22,7 +22,7 @@ from samssl_cli.artifacts.manifest import (
     read_attributes,
     read_manifest,
 )
-from samssl_cli.artifacts.members import find_damage, member_digest, write_member, writing
+from samssl_cli.artifacts.members import find_damage, member_digest, write_member
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.artifacts.store import find_all_damage
 from samssl_cli.errors import (
@@ -32,6 +32,7 @@ from samssl_cli.errors import (
     MissingArtifactError,
     StaleArtifactError,
 )
+from samssl_cli.volumes.whole_file import writing
 
 _PART = ".part"
 _STAGING = ".staging"

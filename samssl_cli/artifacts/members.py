@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from samssl_cli.artifacts.manifest import (
     read_attributes,
 )
 from samssl_cli.errors import ArtifactError, DamagedArtifactError
+from samssl_cli.volumes.whole_file import writing
 
 _CHUNK_SIDE = 64
 
@@ -64,16 +64,18 @@ def write_member(
         _sync_directory(target.parent)
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say what could not be written, and why, when the disk refuses."""
-    try:
-        yield
-    except OSError as error:
+def refuse_if_unwritable(output: Path) -> None:
+    """Raise an `ArtifactError` when nothing can be written at `output`; leave no file.
+
+    Before any work: a read-only disk, or somebody else's folder, is not found out hours later.
+    """
+    there = next(parent for parent in output.absolute().parents if parent.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        why = "is read-only, or may not be written by you" if there.is_dir() else "is no folder"
         raise ArtifactError(
-            f"{path}: cannot be written: {error} ({_free_space(path)}); what is done is kept: "
-            "make room, or correct the permissions, and run the same command again"
-        ) from error
+            f"{output}: cannot be written: {there} {why}; correct the permissions, or name another "
+            "output. Nothing was computed"
+        )
 
 
 def read_member(path: Path, expected_digest: str | None = None) -> Member:
@@ -200,8 +202,3 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _free_space(path: Path) -> str:
-    there = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
-    return f"{shutil.disk_usage(there).free / 1e6:.1f} MB free on its disk"

@@ -3,8 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,8 @@ def note_error(problem: BaseException | str) -> None:
     """Tell what went wrong, in red where there is colour."""
     from rich.console import Console
 
-    Console(stderr=True, soft_wrap=True).print(f"samssl: {problem}", style="red", markup=False)
+    with _log_or_nothing():
+        Console(stderr=True, soft_wrap=True).print(f"samssl: {problem}", style="red", markup=False)
 
 
 def say(result: object) -> None:
@@ -83,7 +85,7 @@ def say(result: object) -> None:
         sys.stdout.write(f"{result}\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as `head` does; nor flush at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere(sys.stdout)
 
 
 def say_path(path: "Path | None") -> None:
@@ -99,13 +101,29 @@ def show_table(table: "Table") -> None:
     console = Console(stderr=True)
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH_OF_A_LOG)
-    console.print(table)
+    with _log_or_nothing():
+        console.print(table)
 
 
 def _line(message: str) -> None:
     stamp = time.strftime("%H:%M:%S")
-    sys.stderr.write(f"{stamp} {message.rstrip()}\n")
-    sys.stderr.flush()
+    with _log_or_nothing():
+        sys.stderr.write(f"{stamp} {message.rstrip()}\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def _log_or_nothing() -> Iterator[None]:
+    """A log that cannot be written, as on a full disk, is no reason to end the work."""
+    try:
+        yield
+    except OSError:
+        _write_nowhere(sys.stderr)
+
+
+def _write_nowhere(stream: TextIO) -> None:
+    """From now on; what the stream still holds must not fail at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _short(value: float | str) -> str:

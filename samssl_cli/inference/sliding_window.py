@@ -13,7 +13,9 @@ from monai.inferers.utils import sliding_window_inference
 from numpy.typing import NDArray
 from torch import Tensor
 
+from samssl_cli.errors import DeviceError
 from samssl_cli.recipe import Inference
+from samssl_cli.volumes.voxels import times
 
 _MIRRORINGS = ((1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3))  # axes of (C, I, J, K)
 
@@ -40,20 +42,63 @@ def predict_probability(
 
     Returns:
         (classes, I, J, K) in 0-1, summing to 1 over the classes.
+
+    Raises:
+        DeviceError: when not even one window fits into the memory of the device.
     """
     volume = torch.from_numpy(np.ascontiguousarray(image, np.float32))  # (C, I, J, K)
     mirrorings = _MIRRORINGS if options.flips else ()
+    predictor = _Predictor(network)
     with torch.inference_mode():
-        total = _slide(network, volume, patch_size, options, device)
+        total = _slide(predictor, volume, patch_size, options, device)
         for axes in mirrorings:
-            mirrored = _slide(network, volume.flip(axes), patch_size, options, device)
+            mirrored = _slide(predictor, volume.flip(axes), patch_size, options, device)
             total += mirrored.flip(axes)
         mean: NDArray[np.float32] = (total / (1 + len(mirrorings))).numpy()
     return mean
 
 
+class _Predictor:
+    """A network that takes fewer windows at a time once the memory was too small for more.
+
+    The result is the same, but for dropout that is switched on: its draws follow the batches.
+    """
+
+    def __init__(self, network: Callable[[Tensor], Tensor]) -> None:
+        self._network = network
+        self._most: int | None = None
+
+    def __call__(self, windows: Tensor) -> Tensor:
+        """The class probabilities (B, classes, *patch_size) of windows (B, C, *patch_size)."""
+        probability = self._attempt(windows)
+        while probability is None:
+            self._halve(windows)
+            probability = self._attempt(windows)
+        return probability
+
+    def _attempt(self, windows: Tensor) -> Tensor | None:
+        """None when the memory did not suffice; what the failed pass held is free by then."""
+        parts = torch.split(windows, self._most or len(windows))
+        try:
+            return torch.cat([self._network(part).float().softmax(1) for part in parts])
+        except torch.OutOfMemoryError:
+            return None
+
+    def _halve(self, windows: Tensor) -> None:
+        before = min(self._most or len(windows), len(windows))
+        if before == 1:
+            raise DeviceError(
+                f"one window of {times(windows.shape[2:])} voxels needs more memory than "
+                f"{windows.device} has free; end what else runs there, use --device cpu, or train "
+                "with a smaller patch_size (the window is that of the training)"
+            )
+        self._most = before // 2
+        if windows.is_cuda:
+            torch.cuda.empty_cache()
+
+
 def _slide(
-    network: Callable[[Tensor], Tensor],
+    predictor: Callable[[Tensor], Tensor],
     volume: Tensor,
     patch_size: tuple[int, int, int],
     options: Inference,
@@ -64,7 +109,7 @@ def _slide(
         volume[None],
         roi_size=patch_size,
         sw_batch_size=options.window_batch,
-        predictor=lambda windows: network(windows).float().softmax(1),
+        predictor=predictor,
         overlap=options.overlap,
         mode="gaussian",
         sw_device=device,

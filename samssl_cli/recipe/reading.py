@@ -23,7 +23,7 @@ def read_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
     path = find_recipe(name_or_path)
     try:
         table: dict[str, Any] = tomllib.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML; a number of thousands of digits
         raise RecipeError(f"recipe {path}: cannot be read as TOML: {error}") from error
     for override in overrides:
         _apply(table, override)

@@ -12,6 +12,7 @@ from samssl_cli.errors import RecipeError
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
+_MAX_BYTES = 1_000_000
 _HEADING = re.compile(r"([A-Z]\w*): ")
 
 
@@ -41,9 +42,11 @@ def read_text(path: Path) -> str:
     """The text of a recipe file.
 
     Raises:
-        RecipeError: when it cannot be read, or is no text.
+        RecipeError: when it cannot be read, is no text, or larger than 1 MB.
     """
     try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise RecipeError(f"recipe {path}: larger than 1 MB, expected a short TOML file")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"recipe {path}: cannot be read as TOML: {error}") from error

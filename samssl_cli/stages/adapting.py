@@ -222,7 +222,7 @@ def _course(
         before=copy.deepcopy(parts.state_dict()),
         recipe=which.recipe,
         seed=seed,
-        device=pick_device(device),
+        device=pick_device(device, work.progress),
         channel=which.recipe.sam_label.chosen_options.get("channel"),
     )
 

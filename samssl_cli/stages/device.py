@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samssl_cli.errors import DeviceError
+from samssl_cli.progress import Progress
 
 if TYPE_CHECKING:
     import torch
 
 
-def pick_device(wanted: str) -> "torch.device":
+def pick_device(wanted: str, progress: Progress | None = None) -> "torch.device":
     """Turn `auto`, `cpu`, `cuda`, `cuda:N` or `mps` into a device that exists.
 
-    `auto` takes the first CUDA device, or else the CPU (never MPS, which lacks 3D operators). On a
-    CPU the number of threads is that of the cores this process may use, so that jobs that share a
-    machine by affinity (Slurm, taskset) do not crowd each other; OMP_NUM_THREADS overrides it.
+    `auto` takes the first CUDA device, or else the CPU and says so (never MPS, which lacks 3D
+    operators). On a CPU the number of threads is that of the cores this process may use, so that
+    jobs that share a machine by affinity (Slurm, taskset) do not crowd each other; OMP_NUM_THREADS
+    overrides it.
 
     Raises:
         DeviceError: when the device is unknown or not there.
@@ -26,6 +28,8 @@ def pick_device(wanted: str) -> "torch.device":
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(num_cores())
     has_cuda = torch.cuda.is_available()
+    if wanted == "auto" and not has_cuda and progress is not None:
+        progress.note(f"torch {torch.__version__} finds no CUDA device: on the CPU")
     if wanted == "auto":
         return torch.device("cuda" if has_cuda else "cpu")
     try:

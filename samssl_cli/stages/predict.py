@@ -164,7 +164,7 @@ def _segmenter(
     from samssl_cli.stages.specialist import load_specialist, note_untrained_flips
 
     note_untrained_flips(checkpoint, recipe.inference, progress)
-    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
+    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device, progress))
     if refinement is None:
         return lambda _, image, __: specialist.predict(image)
     return _refiner(specialist, refinement, device, embeddings)

@@ -155,6 +155,27 @@ def _check(
         raise DataError(
             f"{job.dataset.root}: {len(problems)} problems; nothing was written:", problems
         )
+    _check_classes(job, workers, stop)
+
+
+def _check_classes(job: _Job, workers: Workers, stop: StopRequest) -> None:
+    """Raise a `DataError` for classes that no labeled case shows: nobody can learn them."""
+    each = workers.each(partial(_classes_in, job), job.roles.labeled, stop=stop)
+    shown = {value for _, values in each for value in values}
+    names = ", ".join(job.roles.labeled)
+    missing = [
+        f"class {name!r} (label value {value}) is in none of the labeled cases ({names}); label a "
+        "case that shows it, choose others with --labeled, or take the class out of dataset.json"
+        for value, name in enumerate(job.dataset.class_names)
+        if value and value not in shown
+    ]
+    if missing:
+        raise DataError(f"{job.dataset.root}: nothing was written:", missing)
+
+
+def _classes_in(job: _Job, name: str) -> list[int]:
+    label, _ = job.dataset.read_label(job.case(name), max_bytes=job.max_bytes)
+    return [int(value) for value in np.unique(label)]
 
 
 def _problems(job: _Job, name: str) -> list[str]:

@@ -40,7 +40,7 @@ def _pretrain(work: Work, options: PretrainScout, *, seed: int, device: str) -> 
     from samssl_cli.training.loop import Hooks, fit
     from samssl_cli.training.scout_batches import SceneBatches
 
-    where = pick_device(device)
+    where = pick_device(device, work.progress)
     scratch = work.draft.scratch()
     final = fit(
         _learner(options, seed=seed, device=where),

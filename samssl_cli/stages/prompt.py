@@ -69,7 +69,7 @@ def _prompt(
     from samssl_cli.stages.specialist import load_specialist, note_untrained_flips
 
     note_untrained_flips(checkpoint, recipe.inference, work.progress)
-    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
+    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device, work.progress))
 
     def predict(case: UnlabeledCase, seed: int) -> Predicted:
         shape = grid.shape(case.geometry)

@@ -98,7 +98,7 @@ def _retrain(
     from samssl_cli.stages.device import pick_device
     from samssl_cli.training.batches import PatchStreams
 
-    where, selection = pick_device(device), select_cases(pseudo, recipe.retrain)
+    where, selection = pick_device(device, work.progress), select_cases(pseudo, recipe.retrain)
     if selection is not None:
         work.progress.note(selection.in_words())
     method = fitting.build_method(

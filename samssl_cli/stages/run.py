@@ -7,6 +7,7 @@ from pathlib import Path
 from samssl_cli.artifacts.claims import refuse_if_claimed
 from samssl_cli.artifacts.draft import Draft, Store, is_up_to_date, open_draft
 from samssl_cli.artifacts.manifest import Plan
+from samssl_cli.artifacts.members import refuse_if_unwritable
 from samssl_cli.artifacts.shard import Shard, share
 from samssl_cli.progress import Progress
 from samssl_cli.stages.signals import StopRequest, signals_as_stop_request
@@ -147,8 +148,9 @@ def run_sharded(
         progress.note(f"{output} is up to date")
         return output
     with signals_as_stop_request() as stop:
+        refuse_if_unwritable(output)  # before the check, which may take minutes
         wait = Waiting(stop, progress)
-        refuse_if_claimed(output, shard, wait)  # before the check, which may take minutes
+        refuse_if_claimed(output, shard, wait)
         check(stop)
         with open_draft(output, plan, force=force, shard=shard, wait=wait) as draft:
             if draft is None:

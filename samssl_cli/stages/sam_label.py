@@ -90,7 +90,10 @@ def sam_label(
         return load_panelist(one, device, embeddings, shown=partial(shown, cases, without=without))
 
     def work(work: Work) -> None:
-        generalists = load_panel(panel, device, embeddings, shown=partial(shown, cases))
+        from samssl_cli.stages.device import pick_device
+
+        place = str(pick_device(device, progress))
+        generalists = load_panel(panel, place, embeddings, shown=partial(shown, cases))
         if is_calibrated:
             is_done, rest = _ask_for_gate(work, cases, prompts, panel, generalists, load, recipe)
         else:

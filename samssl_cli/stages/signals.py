@@ -7,7 +7,7 @@ stage works, it is only remembered, and the stage stops between two units of wor
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from samssl_cli.errors import Interrupted
@@ -66,5 +66,6 @@ def signals_as_stop_request() -> Iterator[StopRequest]:
 def _leave(signum: int, _frame: FrameType | None) -> None:
     """End the process. Not by `Interrupted`: a library's `except Exception` would swallow it."""
     reason = Interrupted(signum)
-    sys.stderr.write(f"samssl: {reason}\n")
+    with suppress(OSError):  # the log may lie on a full disk
+        sys.stderr.write(f"samssl: {reason}\n")
     sys.exit(reason.exit_code)

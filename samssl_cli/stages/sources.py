@@ -76,7 +76,7 @@ def _of_checkpoint(
     grid = prediction_grid(cases, checkpoint)
     note_other_training(cases, checkpoint, grid, progress)
     note_untrained_flips(checkpoint, recipe.inference, progress)
-    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device))
+    specialist = load_specialist(checkpoint, recipe.inference, pick_device(device, progress))
 
     def look(case: UnlabeledCase) -> Look:
         shape = grid.shape(case.geometry)

@@ -54,7 +54,7 @@ def _train(
     from samssl_cli.stages.device import pick_device
     from samssl_cli.training.batches import PatchStreams
 
-    where = pick_device(device)
+    where = pick_device(device, work.progress)
     options = recipe.train_ssl
     method = fitting.build_method(cases, recipe, options, seed=seed, device=where)
     if not method.learns_from_unlabeled:

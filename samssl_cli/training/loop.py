@@ -97,12 +97,12 @@ def fit(
         losses = run.advance(streams)
         hooks.progress.advance(losses)
         hooks.on_step(run.step, losses)
-        is_last = run.step == end
-        if hooks.is_stopping() and not is_last:
+        is_stopping = hooks.is_stopping() and run.step < end
+        is_due = run.step % options.checkpoint_every == 0 or run.step == end
+        if (is_stopping or is_due) and run.is_sound:
             hooks.save(run.snapshot())
+        if is_stopping:
             break
-        if run.step % options.checkpoint_every == 0 or is_last:
-            hooks.save(run.snapshot())
     return run.snapshot()
 
 
@@ -151,6 +151,15 @@ class _Run(Generic[AnyBatch]):
             self._count_bad_step(values)
         self.step += 1
         return values
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the last step was taken.
+
+        A state between skipped steps is not kept: whoever resumed there would count them anew, and
+        a training that has to give up would crawl on, a few steps with every attempt.
+        """
+        return not self._bad_steps
 
     def _buffers(self) -> list[Tensor]:
         return [b for module in self._method.modules().values() for b in module.buffers()]

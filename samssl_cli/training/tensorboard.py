@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from samssl_cli.errors import UsageError
+from samssl_cli.volumes.whole_file import writing
 
 OnStep = Callable[[int, Mapping[str, float]], None]
 
@@ -15,6 +17,7 @@ def curve_writer(directory: Path | None) -> Iterator[OnStep]:
 
     Raises:
         UsageError: when a directory is given and tensorboard is not installed.
+        ArtifactError: when it cannot be written, as on a full disk.
     """
     if directory is None:
         yield lambda step, losses: None
@@ -25,10 +28,16 @@ def curve_writer(directory: Path | None) -> Iterator[OnStep]:
         raise UsageError(
             "--tensorboard needs tensorboard; install it with: pip install tensorboard"
         ) from error
-    with SummaryWriter(str(directory)) as writer:
-        yield lambda step, losses: _write(writer, step, losses)
+    with writing(directory):
+        writer = SummaryWriter(str(directory))
+    try:
+        yield lambda step, losses: _write(directory, writer, step, losses)
+    finally:
+        with writing(directory):
+            writer.close()
 
 
-def _write(writer: object, step: int, losses: Mapping[str, float]) -> None:
-    for name, value in losses.items():
-        writer.add_scalar(f"loss/{name}", value, step)  # type: ignore[attr-defined]  # see above
+def _write(directory: Path, writer: Any, step: int, losses: Mapping[str, float]) -> None:
+    with writing(directory):
+        for name, value in losses.items():
+            writer.add_scalar(f"loss/{name}", value, step)

@@ -2,7 +2,6 @@
 
 import gzip
 import math
-import os
 import zlib
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +25,7 @@ from samssl_cli.volumes.voxels import (
     integer_label,
     times,
 )
+from samssl_cli.volumes.whole_file import free_space, unfinished
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -218,14 +218,13 @@ def _write(path: Path, stored: NDArray[np.generic], grid: NativeGrid) -> None:
     header = grid.to_header()
     header.set_data_dtype(stored.dtype)
     kind = nib.Nifti2Image if grid.nifti_version == 2 else nib.Nifti1Image
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # the suffix decides on gzip
     try:
-        kind(stored, None, header).to_filename(temporary)  # no affine: the header's forms stand
-        temporary.replace(path)
+        with unfinished(path) as aside:
+            kind(stored, None, header).to_filename(aside)  # no affine: the header's forms stand
+            aside.replace(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {_first_line(error)}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        why = f"{_first_line(error)} ({free_space(path)})"
+        raise DataError(f"{path}: cannot be written: {why}") from error
 
 
 def _first_line(error: Exception) -> str:

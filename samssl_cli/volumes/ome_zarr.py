@@ -28,6 +28,7 @@ from samssl_cli.errors import DataError
 from samssl_cli.volumes.grid import Affine, Index
 from samssl_cli.volumes.resample import resample_image, resample_label
 from samssl_cli.volumes.voxels import Image
+from samssl_cli.volumes.whole_file import free_space
 
 SUFFIX = ".ome.zarr"
 
@@ -95,7 +96,7 @@ def write_ome_zarr(path: Path, picture: Picture) -> None:
         unfinished.rename(path)
         _remove(replaced)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}") from error
+        raise DataError(f"{path}: cannot be written: {error} ({free_space(path)})") from error
 
 
 def level_shapes(shape: Index, spacing_mm: Sequence[float]) -> list[Index]:

@@ -162,30 +162,6 @@ def test_verify_tells_a_damaged_group(samssl, loop, tmp_path):
     assert "visible/zarr.json: changed since it was sealed" in finished.stderr
 
 
-ODD = {
-    "plain": {"NO_COLOR": "1", "TERM": "dumb"},
-    "narrow": {"COLUMNS": "20"},
-    "C locale": {"LANG": "C", "LC_ALL": "C"},
-}
-
-
-@pytest.mark.parametrize("env", ODD.values(), ids=ODD)
-def test_odd_terminals_and_paths(samssl, loop, tmp_path, env):
-    folder = tmp_path / "with space/Müller 北"
-    folder.mkdir(parents=True)
-    (folder / "cases.zarr").symlink_to(loop.path("cases"))
-    recipe = ("--recipe", loop.recipe_path, "--device", "cpu")
-    arguments = ("evaluate", "cases.zarr", loop.path("student"), "-o", "scöres.zarr", *recipe)
-    finished = samssl(*arguments, cwd=folder, env=env)
-    assert finished.code == 0, finished.stderr
-    assert finished.stdout == "scöres.zarr\n"
-    assert "\x1b" not in finished.stderr
-
-
-def test_a_read_only_working_directory(samssl, loop):
-    assert samssl("show", loop.path("cases"), cwd="/proc/self").code == 0
-
-
 def test_an_output_that_cannot_be_written_is_one_line(samssl, loop):
     finished = samssl(
         *("train-ssl", loop.path("cases"), "-o", "/proc/x.zarr", "--recipe", loop.recipe_path)
@@ -193,18 +169,6 @@ def test_an_output_that_cannot_be_written_is_one_line(samssl, loop):
     assert finished.code == 1
     assert "/proc/" in finished.stderr
     assert "Traceback" not in finished.stderr
-
-
-def test_a_closed_stdout_and_a_reader_that_left():
-    command = f"{sys.executable} -m samssl_cli list"
-    closed = subprocess.run(
-        ["sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False
-    )
-    assert (closed.returncode, closed.stderr) == (0, "")
-    left = subprocess.run(
-        ["sh", "-c", f"{command} | true"], capture_output=True, text=True, check=False
-    )
-    assert left.stderr == ""
 
 
 def test_a_signal_before_the_work_has_its_exit_code(loop):

@@ -57,7 +57,7 @@ def test_every_class_is_scored_by_every_metric():
         pytest.param(1, 1, 1, 0, (False, False, False), id="one voxel, at the border"),
     ],
 )
-def test_the_rule_for_empty_masks(predicted, there, overlap, distance, flags):
+def test_row_12_the_rule_for_empty_masks(predicted, there, overlap, distance, flags):
     (score,) = score_case(label(one=predicted), label(one=there), SPACING_MM, 2)
     assert {score.values[name] for name in OVERLAPS} == {overlap}
     assert {score.values[name] for name in DISTANCES} == {distance}
@@ -95,7 +95,7 @@ def test_grids_have_to_agree():
         score_case(label(), label().T, SPACING_MM, 2)
 
 
-def test_the_summary_is_over_all_cases_and_classes():
+def test_row_12_the_summary_is_over_all_cases_and_classes():
     cases = [
         score_case(label(one=2, two=1), label(one=2, two=1), SPACING_MM, 3),  # perfect
         score_case(label(one=2), label(one=4, two=1), SPACING_MM, 3),  # 2/3, and a miss
@@ -113,7 +113,7 @@ def test_the_summary_is_over_all_cases_and_classes():
     assert summary.mean["dice"] == pytest.approx((one.mean["dice"] + two.mean["dice"]) / 2)
 
 
-def test_a_miss_never_improves_a_mean():
+def test_row_12_a_miss_never_improves_a_mean():
     found = score_case(label(one=1), label(one=6), SPACING_MM, 2)
     missed = score_case(label(), label(one=6), SPACING_MM, 2)
     with_hit, with_miss = summarise([found, found]).mean, summarise([found, missed]).mean
@@ -130,7 +130,7 @@ def test_one_case_and_no_case():
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_row_loads_and_is_finite_whatever_is_empty(name):
+def test_row_12_every_row_loads_and_is_finite_whatever_is_empty(name):
     metric = load(METRICS, name, kind="metric")
     assert METRICS[name].source
     for prediction in (False, True):

@@ -122,7 +122,7 @@ def assert_same_grid_in_itk(label, image):
 
 @pytest.mark.parametrize("angles", ANGLES.values(), ids=ANGLES)
 @pytest.mark.parametrize("codes", ORIENTATIONS)
-def test_without_resampling_it_is_exact_voxel_for_voxel(threshold, tmp_path, codes, angles):
+def test_row_10_without_resampling_it_is_exact_voxel_for_voxel(threshold, tmp_path, codes, angles):
     voxels, bright = two_levels(SHAPE)
     image = save(tmp_path / "a.nii.gz", voxels, affine_of(codes, angles))
     label, probabilities = threshold(image)

@@ -32,7 +32,7 @@ def test_a_stage_that_fails_takes_those_behind_it_along(cluster, tmp_path):
     assert {cluster.wait_for(job) for job in jobs.values()} == {"COMPLETED"}
 
 
-def test_a_cancelled_job_stays_cancelled(cluster, tmp_path):
+def test_row_03_a_cancelled_job_stays_cancelled(cluster, tmp_path):
     output = tmp_path / "specialist.zarr"
     job = cluster.sbatch("train-ssl", output, "--gres=none", SECONDS_OF_WORK="60")
     working(cluster, output)
@@ -49,7 +49,7 @@ def test_a_cancelled_job_stays_cancelled(cluster, tmp_path):
     [(SOON, "70", "85"), ("--signal=B:CONT@1", "100", "143")],
     ids=["told", "not-told"],
 )
-def test_a_time_limit_is_no_end(cluster, tmp_path, signal, seconds, code):
+def test_row_03_a_time_limit_is_no_end(cluster, tmp_path, signal, seconds, code):
     """USR1 tells of the limit; where none comes, or too late, TERM comes with the limit itself."""
     output = tmp_path / "specialist.zarr"
     limits = ("--gres=none", "--time=1", signal)
@@ -63,7 +63,7 @@ def test_a_time_limit_is_no_end(cluster, tmp_path, signal, seconds, code):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("partition", ["batch", "abrupt"])
-def test_a_preempted_job_goes_on_where_it_was(cluster, tmp_path, partition):
+def test_row_03_a_preempted_job_goes_on_where_it_was(cluster, tmp_path, partition):
     output = tmp_path / "specialist.zarr"
     where = ("--gres=none", f"--partition={partition}")
     job = cluster.sbatch("train-ssl", output, *where, SECONDS_OF_WORK="8")
@@ -94,7 +94,7 @@ def test_those_behind_a_requeued_job_wait_for_its_end(cluster, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_job_cancelled_while_it_waits_for_its_next_go_stays_cancelled(cluster, tmp_path):
+def test_row_03_a_job_cancelled_while_it_waits_for_its_next_go_stays_cancelled(cluster, tmp_path):
     output = tmp_path / "specialist.zarr"
     job = cluster.sbatch("train-ssl", output, "--gres=none", SECONDS_OF_WORK="60")
     working(cluster, output)
@@ -106,7 +106,7 @@ def test_a_job_cancelled_while_it_waits_for_its_next_go_stays_cancelled(cluster,
 
 
 @pytest.mark.slow
-def test_a_job_cancelled_while_it_saves_stays_cancelled(cluster, tmp_path):
+def test_row_03_a_job_cancelled_while_it_saves_stays_cancelled(cluster, tmp_path):
     """It ends with 85, as USR1 came first, but must not be requeued."""
     output = tmp_path / "specialist.zarr"
     job = cluster.sbatch("train-ssl", output, "--gres=none", SECONDS_OF_WORK="60", SAVING_S="1")

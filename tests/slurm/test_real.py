@@ -144,7 +144,7 @@ def training(cluster, samssl, loop, recipe_path, tmp_path, hashes):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("partition", ["batch", "abrupt"])
-def test_a_preempted_training_ends_with_the_same_bytes(cluster, training, partition):
+def test_row_03_a_preempted_training_ends_with_the_same_bytes(cluster, training, partition):
     """Batch gives 10 seconds, abrupt none: USR1 and TERM come together, and KILL after 5 s."""
     job, output = training(20, 0.5, "--gres=none", f"--partition={partition}")
     while not output.with_name(f"{output.name}.part").exists():
@@ -158,7 +158,22 @@ def test_a_preempted_training_ends_with_the_same_bytes(cluster, training, partit
 
 
 @pytest.mark.slow
-def test_a_training_beyond_its_time_limit_ends_with_the_same_bytes(cluster, training):
+def test_row_03_a_cancelled_training_stays_cancelled_and_its_state_is_there(cluster, training):
+    job, output = training(20, 0.5, "--gres=none")
+    while not output.with_name(f"{output.name}.part").exists():
+        assert cluster.state(job) in {"PENDING", "RUNNING"}
+        time.sleep(0.2)
+    time.sleep(2)
+    cluster.run("scancel", job)
+    assert cluster.wait_for(job) == "CANCELLED"
+    time.sleep(8)  # longer than a requeued job is held
+    assert cluster.state(job) == "CANCELLED"
+    assert not output.exists()
+    assert list(output.with_name(f"{output.name}.progress").glob("step-*"))
+
+
+@pytest.mark.slow
+def test_row_03_a_training_beyond_its_time_limit_ends_with_the_same_bytes(cluster, training):
     job, output = training(60, 1.0, "--gres=none", "--time=1", "--signal=B:USR1@1")
     cluster.wait_for(job, timeout_s=500)
     training.check(job, output, 60)

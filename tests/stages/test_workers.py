@@ -18,6 +18,10 @@ import os, signal, sys, time
 from samssl_cli.stages.signals import signals_as_stop_request
 from samssl_cli.stages.workers import Workers
 
+def fail(name):
+    time.sleep(0.1)
+    raise ValueError(name)
+
 def die(name):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -27,7 +31,7 @@ def work(name):
 
 if __name__ == "__main__":
     with signals_as_stop_request() as stop:
-        task = {"die": die, "work": work}[sys.argv[1]]
+        task = {"die": die, "fail": fail, "work": work}[sys.argv[1]]
         try:
             with Workers(2) as workers:
                 for name, pid in workers.each(task, "abcdefgh", stop=stop):
@@ -72,10 +76,16 @@ def test_nothing_to_do():
     assert list(Workers(4).each(str.upper, [], stop=StopRequest())) == []
 
 
-def test_a_dead_worker_is_told_and_nobody_waits_for_it(start):
+def test_row_17_a_dead_worker_is_told_and_nobody_waits_for_it(start):
     stdout, stderr = start("die").communicate(timeout=60)
     assert "SamsslError one of 2 worker processes died" in stdout
     assert "fewer --workers" in stdout
+    assert stderr == ""
+
+
+def test_row_17_what_a_worker_raises_ends_the_run(start):
+    stdout, stderr = start("fail").communicate(timeout=60)
+    assert stdout.startswith("ValueError ")
     assert stderr == ""
 
 
@@ -89,7 +99,7 @@ def test_a_signal_to_the_whole_group_ends_as_a_stop(start, number):
     assert stderr == ""
 
 
-def test_workers_end_with_a_killed_parent(start):
+def test_row_17_workers_end_with_a_killed_parent(start):
     process = start("work")
     workers = {int(process.stdout.readline()) for _ in range(3)}
     process.kill()

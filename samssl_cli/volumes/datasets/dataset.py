@@ -19,7 +19,9 @@ from samssl_cli.volumes.voxels import Image, Label, some
 UNNAMED = "unnamed"
 """What a data set is called whose layout has no name for it."""
 
-CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # safe as a file name everywhere
+_DEVICE = r"(?i:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)"  # what Windows takes for a device
+CASE_NAME = re.compile(rf"(?!{_DEVICE})[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}")
+"""Safe as a file name everywhere."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from samssl_cli.volumes.datasets.dataset import CASE_NAME, UNNAMED, Dataset, Raw
 from samssl_cli.volumes.datasets.description import channel_names, class_names, read_json
 from samssl_cli.volumes.nifti import SUFFIXES
 
-_CHANNEL = re.compile(r"(.+)_(\d{4})")
+_CHANNEL = re.compile(r"(.+)_(\d{4})", re.DOTALL)
 
 Files = dict[str, Path]  # file name without ending -> path
 Cases = dict[str, tuple[Path, ...]]  # case name -> its files
