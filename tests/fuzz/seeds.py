@@ -1,5 +1,6 @@
 """A sound data set and a sound artifact of every kind, as small as can be: what inputs distort."""
 
+import atexit
 import gzip
 import json
 import os
@@ -40,6 +41,7 @@ def sound() -> Path:
     if made := os.environ.get(FOLDER_VARIABLE):
         return Path(made)
     root = Path(tempfile.mkdtemp(prefix="samssl-fuzz-seeds-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     (root / "recipe.toml").write_text(_RECIPE)
     make_phantom_dataset(root / "data", num_train=2, num_labeled=1, num_test=1, shape=(12, 12, 12))
     _unpack(root / "data")
