@@ -72,7 +72,8 @@ def note_error(problem: BaseException | str) -> None:
     """Tell what went wrong, in red where there is colour."""
     from rich.console import Console
 
-    Console(stderr=True, soft_wrap=True).print(f"samssl: {problem}", style="red", markup=False)
+    who = "samssl" if _rank() == "0" else f"samssl, process {_rank()}"
+    Console(stderr=True, soft_wrap=True).print(f"{who}: {problem}", style="red", markup=False)
 
 
 def say(result: object) -> None:
@@ -98,6 +99,11 @@ def _line(message: str) -> None:
     stamp = time.strftime("%H:%M:%S")
     sys.stderr.write(f"{stamp} {message.rstrip()}\n")
     sys.stderr.flush()
+
+
+def _rank() -> str:
+    """Which of the processes that torchrun started this is."""
+    return os.environ.get("RANK", "0")
 
 
 def _short(value: float | str) -> str:
