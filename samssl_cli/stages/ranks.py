@@ -62,7 +62,8 @@ class Part:
 
     def is_stopping(self) -> bool:
         """Whether a signal has asked one of the ranks to stop, after the same step on all."""
-        agreed = self.team.largest(self.stop.signum or 0)
+        ours = self.stop.signum if self.stop.is_set else None
+        agreed = self.team.largest(ours or 0)
         if agreed:  # else: a signal may have come since, which must not be forgotten
             self.stop.signum = agreed
         return bool(agreed)

@@ -5,7 +5,7 @@ rank sends through a network (`training.shared`); the loss is computed on all of
 Whatever a rank decides on is the same on all of them, or is agreed on here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import numpy as np
@@ -87,7 +87,7 @@ class Team:
         if self.size == 1 or not gradients:
             return
         whole = self.add_up(torch.cat([gradient.reshape(-1) for gradient in gradients]))
-        sums = whole.split([gradient.numel() for gradient in gradients])
+        sums = torch.split(whole, [gradient.numel() for gradient in gradients])
         for gradient, total in zip(gradients, sums, strict=True):
             gradient.copy_(total.view(gradient.shape))
 
@@ -124,13 +124,12 @@ def leave() -> None:
     distributed.destroy_process_group()
 
 
-def _talk(call: object) -> None:
+def _talk(call: Callable[[], object]) -> None:
     """Say something to the others.
 
     Raises:
         TrainingError: when one of them is gone, or does not answer in time.
     """
-    assert callable(call)
     try:
         call()
     except RuntimeError as error:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -68,7 +70,7 @@ def test_three_processes_share_a_batch_of_three(train, on_ranks):
 
 
 def wait_for(condition):
-    for _ in range(3000):
+    for _ in range(12000):
         if condition():
             return
         time.sleep(0.01)
@@ -150,3 +152,57 @@ def test_what_cannot_be_shared_is_refused(train, monkeypatch):
     monkeypatch.setenv("RANK", "2")
     with pytest.raises(UsageError, match="RANK=2 and WORLD_SIZE=2"):
         train()
+
+
+SIGNALS = "--signals-to-handle=SIGTERM,SIGINT,SIGUSR1"
+
+
+class Torchrun:
+    """`torchrun`, with two processes that train on the cases of a folder."""
+
+    def __init__(self, loop, folder):
+        self.folder, self._log = folder, folder / "torchrun.log"
+        run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", SIGNALS]
+        words = ["train-ssl", loop.path("cases"), "-o", folder / "specialist.zarr"]
+        recipe = ["--recipe", loop.recipe_path, "--set", "train_ssl.checkpoint_every=5"]
+        self._command = [*run, "-m", "samssl_cli", *words, *recipe, "--device", "cpu", "--steps"]
+
+    def start(self, steps):
+        with self._log.open("w") as log:
+            return subprocess.Popen([*map(str, self._command), str(steps)], stdout=log, stderr=log)
+
+    def told(self):
+        return self._log.read_text()
+
+
+@pytest.fixture
+def torchrun(new_loop, tmp_path):
+    new_loop.preprocess()
+    return Torchrun(new_loop, tmp_path)
+
+
+@pytest.mark.slow
+def test_torchrun_has_the_curve_of_one(torchrun, train, tmp_path):
+    assert torchrun.start(STEPS).wait() == 0, torchrun.told()
+    assert torchrun.told().count("specialist.zarr\n") == 2  # the note, and the path on stdout
+    assert_same_curves(curves(train("one")), curves(tmp_path / "specialist.zarr"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1])
+def test_torchrun_passes_a_signal_on(signum, torchrun, tmp_path):
+    run = torchrun.start(100_000)
+    wait_for(lambda: states(tmp_path))
+    run.send_signal(signum)
+    assert run.wait() == 1
+    assert torchrun.told().count(f"stopped by {signum.name}; the state is saved") == 2
+
+
+@pytest.mark.slow
+def test_torchrun_ends_when_a_process_dies(torchrun, tmp_path):
+    run = torchrun.start(100_000)
+    wait_for(lambda: states(tmp_path))
+    children = subprocess.run(["ps", "--ppid", str(run.pid), "-o", "pid="], stdout=-1, check=True)
+    os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
+    assert run.wait() == 1
+    assert states(tmp_path)
