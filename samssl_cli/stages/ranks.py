@@ -215,7 +215,7 @@ def _device_of_rank(wanted: str, size: int) -> "torch.device":
     device = pick_device(wanted)
     if device.type == "cpu":
         return device
-    if device.type != "cuda" or device.index is not None:
+    if wanted not in ("auto", "cuda"):
         raise UsageError(f"--device {wanted} with {size} processes: use cpu, cuda or auto")
     count, index = torch.cuda.device_count(), int(os.environ.get("LOCAL_RANK", "0"))
     if count == 1:  # where each process is shown its own GPU alone

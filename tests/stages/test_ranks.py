@@ -1,4 +1,4 @@
-"""What a process finds in its environment; how several train together: tests/pipeline/test_ddp.py."""
+"""What a process finds in its environment. How several train together: pipeline/test_ddp.py."""
 
 import pytest
 import torch
