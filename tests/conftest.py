@@ -3,12 +3,17 @@
 import hashlib
 import json
 import os
+import pickle
 import signal
+import socket
 import subprocess
 import sys
+import traceback
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -312,6 +317,63 @@ def samssl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     command_line = CommandLine(tmp_path_factory.mktemp("streams"))
     yield command_line
     command_line.close()
+
+
+class Ranks:
+    """Forked processes that find in their environment what torchrun would tell them."""
+
+    def __init__(self, size: int, work: Callable[[], Any], folder: Path) -> None:
+        """Start `work` on each."""
+        self._folder = folder
+        folder.mkdir()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.pids = [self._fork(rank, size, port, work) for rank in range(size)]
+
+    def answers(self) -> list[Any]:
+        """What each gave, or the problem it met: its name, its exit code and its message.
+
+        Of one that was killed, the signal, negative.
+        """
+        return [self.answer(rank) for rank in range(len(self.pids))]
+
+    def answer(self, rank: int) -> Any:
+        """That of one."""
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pids[rank], 0)[1])
+        return code or pickle.loads((self._folder / str(rank)).read_bytes())
+
+    def _fork(self, rank: int, size: int, port: int, work: Callable[[], Any]) -> int:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which do nothing here
+            child = os.fork()
+        if child == 0:
+            os.environ |= {
+                "RANK": str(rank),
+                "WORLD_SIZE": str(size),
+                "LOCAL_RANK": str(rank),
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            }
+            try:
+                (self._folder / str(rank)).write_bytes(pickle.dumps(_outcome(work)))
+            finally:
+                os._exit(0)
+        return child
+
+
+def _outcome(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except BaseException as problem:
+        traceback.print_exc()
+        return type(problem).__name__, getattr(problem, "exit_code", None), str(problem)
+
+
+@pytest.fixture
+def on_ranks(tmp_path: Path) -> Callable[[int, Callable[[], Any]], Ranks]:
+    """Start work on several processes: `on_ranks(2, work).answers()`."""
+    return lambda size, work: Ranks(size, work, tmp_path / f"ranks-{os.urandom(4).hex()}")
 
 
 @pytest.fixture(scope="session")

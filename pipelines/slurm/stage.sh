@@ -36,6 +36,7 @@ run_stage() {
   restarts=$output.restarts${SLURM_ARRAY_TASK_ID:+-$SLURM_ARRAY_TASK_ID}
   program=("${SAMSSL:-samssl}") # a name or a path; else several words, quoted as in a shell
   command -v "${program[0]}" > /dev/null || mapfile -t program < <(xargs printf '%s\n' <<< "${program[0]}")
+  [[ ${SLURM_NTASKS:-1} = 1 ]] || share_training
   # Where Slurm does not bind a job to its cores, torch would take all of the node.
   export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}
 
@@ -49,6 +50,18 @@ run_stage() {
   esac
   rm -f "$restarts"
   exit "$code"
+}
+
+# Several tasks are the processes of one training. They meet on the first node; srun passes signals on to
+# all of them and gives the largest of their codes. One that fails is noticed by the others, which end; a
+# node that is silent for ten minutes after that is not waited for.
+share_training() {
+  MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+  MASTER_PORT=${MASTER_PORT:-$((20000 + SLURM_JOB_ID % 10000))}
+  export MASTER_ADDR MASTER_PORT
+  # shellcheck disable=SC2016  # the task expands them
+  program=(srun --kill-on-bad-exit=0 --wait=600 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" bash -c
+    'RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID exec "$@"' rank "${program[@]}")
 }
 
 # Run a command to its end, whatever signals arrive. Gives its code; 85 or 143 when a signal was faster.

@@ -19,7 +19,9 @@
 #   ACCOUNT     what to charge                                         (default: yours)
 #   GPUS        1, a100:1, or 0 for none   (default: 1 for trainings; with DEVICE=cuda 1 for all but
 #               preprocess, with DEVICE=cpu 0)
-#   CPUS        cores                                                  (default: 8)
+#   NODES       nodes of a training; each has as many processes as GPUS (docs/several-gpus.md)
+#                                                                      (default: 1)
+#   CPUS        cores of each process                                  (default: 8)
 #   MEM         memory                                                 (default: 32G)
 #   TIME        time limit of one go: a stage that reaches it goes on in another
 #                                        (default: 12:00:00 for trainings and sam-label, else 4:00:00)
@@ -57,6 +59,7 @@ die() { printf 'submit.sh: %s\n' "$*" >&2; exit 2; }
 read_arguments() {
   local known word
   known=" ${loop[*]} ${stages[*]/%/_FLAGS} ${resources[*]} LEAD MAX_STALLED "
+  known+="NODES TRAIN_NODES RETRAIN_NODES "
   for word in "${resources[@]}"; do known+="${stages[*]/%/_$word} "; done
   known+="SHARDS ${shared[*]/%/_SHARDS} "
   dry_run=''
@@ -83,6 +86,9 @@ check_arguments() {
   done
   for number in SHARDS "${shared[@]/%/_SHARDS}"; do
     [[ ${!number:-1} =~ ^[1-9][0-9]*$ ]] || die "$number=${!number} is no number of jobs"
+  done
+  for number in NODES TRAIN_NODES RETRAIN_NODES; do
+    [[ ${!number:-1} =~ ^[1-9][0-9]*$ ]] || die "$number=${!number} is no number of nodes"
   done
   [[ -z ${COARSE_MM:-} || -z ${FIRST_GUESS:-} ]] ||
     die "COARSE_MM trains a specialist and FIRST_GUESS trains none: set one of them"
@@ -187,6 +193,7 @@ read_resources() {
     0) asked+=(--gres=none) ;;
     *) asked+=(--gres="gpu:$found") ;;
   esac
+  ask_for_processes "$1" "${found:-1}"
   split more "$(value "$1" SBATCH || true)"
   asked+=("${more[@]}")
 }
@@ -196,6 +203,17 @@ read_shards() {
   shards=''
   [[ " ${shared[*]} " != *" $1 "* ]] || shards=$(value "$1" SHARDS || true)
   shards=${shards:-1}
+}
+
+# ask_for_processes STAGE GPUS: a process per GPU of a training, or one per node without.
+ask_for_processes() {
+  local nodes each=${2##*:}
+  case $1 in TRAIN | RETRAIN) ;; *) return 0 ;; esac
+  nodes=$(value "$1" NODES || true) nodes=${nodes:-1}
+  [[ $each =~ ^[1-9][0-9]*$ ]] || each=1
+  if ((nodes * each > 1)); then
+    asked+=(--nodes="$nodes" --ntasks=$((nodes * each)) --ntasks-per-node="$each")
+  fi
 }
 
 # submit STAGE NAME "IDS" ARGUMENT...: one job, after those with these ids. Its id is then in `id`.

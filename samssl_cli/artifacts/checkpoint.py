@@ -11,6 +11,7 @@ readable without running code.
     checkpoint.zarr/curves      one (steps,) array per loss term
 """
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,14 +97,8 @@ def write_checkpoint(store: Store, snapshot: Snapshot) -> None:
 
 def save_progress(directory: Path, snapshot: Snapshot) -> None:
     """Keep a state to resume from, and drop all but the last two."""
-    arrays: dict[str, NDArray[Any]] = {
-        f"module.{name}": pack_tensors(tensors) for name, tensors in snapshot.modules.items()
-    }
-    arrays["optimizer"] = pack_tensors(snapshot.optimizer)
-    arrays |= {f"curve.{name}": curve for name, curve in snapshot.curves.items()}
-    attributes = {"step": snapshot.step, "scaler": dict(snapshot.scaler)}
     target = directory / f"step-{snapshot.step:08d}"
-    write_member(target, arrays, attributes, staging=directory / "staging")
+    write_member(target, *_to_member(snapshot), staging=directory / "staging")
     for old in _states(directory)[:-_KEPT_STATES]:
         shutil.rmtree(old)
 
@@ -112,26 +107,48 @@ def load_progress(directory: Path) -> Snapshot | None:
     """The newest undamaged state of an unfinished run, or None."""
     for path in reversed(_states(directory)):
         if not find_damage(path):
-            return _snapshot(path)
+            member = read_member(path)
+            return _from_member(member.arrays, member.attributes)
     return None
+
+
+def pack_snapshot(snapshot: Snapshot) -> NDArray[np.uint8]:
+    """Lay a state out as bytes, (N,) uint8: for another process."""
+    arrays, attributes = _to_member(snapshot)
+    told = np.frombuffer(json.dumps(attributes).encode(), np.uint8)
+    return pack_tensors({**arrays, "attributes": told})
+
+
+def unpack_snapshot(packed: NDArray[np.uint8]) -> Snapshot:
+    """Read a state back from such bytes."""
+    arrays = unpack_tensors(packed)
+    return _from_member(arrays, json.loads(arrays.pop("attributes").tobytes()))
 
 
 def _states(directory: Path) -> list[Path]:
     return sorted(directory.glob("step-*"))
 
 
-def _snapshot(path: Path) -> Snapshot:
-    member = read_member(path)
+def _to_member(snapshot: Snapshot) -> tuple[Tensors, dict[str, Any]]:
+    """A state as the arrays and attributes of a member."""
+    arrays: Tensors = {
+        f"module.{name}": pack_tensors(tensors) for name, tensors in snapshot.modules.items()
+    }
+    arrays["optimizer"] = pack_tensors(snapshot.optimizer)
+    arrays |= {f"curve.{name}": curve for name, curve in snapshot.curves.items()}
+    return arrays, {"step": snapshot.step, "scaler": dict(snapshot.scaler)}
 
+
+def _from_member(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]) -> Snapshot:
     def part(prefix: str) -> dict[str, NDArray[Any]]:
-        arrays = member.arrays.items()
-        return {key.removeprefix(prefix): array for key, array in arrays if key.startswith(prefix)}
+        found = arrays.items()
+        return {key.removeprefix(prefix): array for key, array in found if key.startswith(prefix)}
 
     return Snapshot(
-        step=member.attributes["step"],
+        step=attributes["step"],
         modules={name: unpack_tensors(array) for name, array in part("module.").items()},
-        optimizer=unpack_tensors(member.arrays["optimizer"]),
-        scaler=member.attributes["scaler"],
+        optimizer=unpack_tensors(arrays["optimizer"]),
+        scaler=attributes["scaler"],
         curves=part("curve."),
     )
 

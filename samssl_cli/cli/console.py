@@ -75,8 +75,9 @@ def note_error(problem: BaseException | str) -> None:
     """Tell what went wrong, in red where there is colour."""
     from rich.console import Console
 
+    who = "samssl" if _rank() == "0" else f"samssl, process {_rank()}"
     with _log_or_nothing():
-        Console(stderr=True, soft_wrap=True).print(f"samssl: {problem}", style="red", markup=False)
+        Console(stderr=True, soft_wrap=True).print(f"{who}: {problem}", style="red", markup=False)
 
 
 def say(result: object) -> None:
@@ -124,6 +125,11 @@ def _log_or_nothing() -> Iterator[None]:
 def _write_nowhere(stream: TextIO) -> None:
     """From now on; what the stream still holds must not fail at exit either."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _rank() -> str:
+    """Which of the processes that torchrun started this is."""
+    return os.environ.get("RANK", "0")
 
 
 def _short(value: float | str) -> str:

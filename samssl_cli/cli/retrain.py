@@ -35,6 +35,7 @@ def retrain(
     force: opt.Force = False,
 ) -> None:
     """Train a student on the true labels and the pseudo-labels."""
+    from samssl_cli.stages.ranks import is_first_process
     from samssl_cli.stages.retrain import retrain as stage
 
     resolved = opt.resolve(
@@ -57,4 +58,5 @@ def retrain(
             progress=progress,
             tensorboard=tensorboard,
         )
-    say(path)
+    if is_first_process():
+        say(path)

@@ -25,6 +25,7 @@ def train_ssl(
     force: opt.Force = False,
 ) -> None:
     """Train the specialist on the labeled cases and all unlabeled ones."""
+    from samssl_cli.stages.ranks import is_first_process
     from samssl_cli.stages.train_ssl import train_ssl as stage
 
     resolved = opt.resolve(
@@ -45,4 +46,5 @@ def train_ssl(
             progress=progress,
             tensorboard=tensorboard,
         )
-    say(path)
+    if is_first_process():
+        say(path)

@@ -66,7 +66,9 @@ def _training(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "patch (voxels)", " x ".join(map(str, about["patch_size"]))
     if "hardware" in about:
         hardware = about["hardware"]
-        yield "hardware", f"{hardware['device']}: {hardware['name']}, {hardware['cores']} cores"
+        many = f", {hardware['processes']} processes" if "processes" in hardware else ""
+        cores = f"{hardware['cores']} cores"
+        yield "hardware", f"{hardware['device']}: {hardware['name']}, {cores}{many}"
 
 
 def _generalists(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -49,13 +49,17 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def describe_hardware(device: "torch.device") -> dict[str, str | int]:
-    """What a network ran on, for the record: the device, its name, and the cores beside it."""
+def describe_hardware(device: "torch.device", *, num_processes: int = 1) -> dict[str, str | int]:
+    """What a network ran on, for the record: the device, its name, and the cores beside it.
+
+    Of several processes, it is what the first one ran on, and how many they were.
+    """
     import torch
 
     is_cuda = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if is_cuda else _processor_name()
-    return {"device": device.type, "name": name, "cores": num_cores()}
+    found: dict[str, str | int] = {"device": device.type, "name": name, "cores": num_cores()}
+    return found if num_processes == 1 else {**found, "processes": num_processes}
 
 
 def _processor_name() -> str:

@@ -11,19 +11,17 @@ from numpy.typing import NDArray
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import (
     Checkpoint,
-    load_progress,
-    save_progress,
     write_checkpoint,
 )
 from samssl_cli.artifacts.labels import PseudoLabel, PseudoLabels
-from samssl_cli.errors import Interrupted, UsageError
+from samssl_cli.errors import UsageError
 from samssl_cli.methods import METHODS
 from samssl_cli.methods.method import Method, PseudoLabelTerm
 from samssl_cli.networks import build_network, size_multiple
 from samssl_cli.recipe import Recipe, Retrain, Training
 from samssl_cli.registry import load
 from samssl_cli.stages.device import describe_hardware
-from samssl_cli.stages.run import Work
+from samssl_cli.stages.ranks import Part
 from samssl_cli.training.average import Averaged
 from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVolume
 from samssl_cli.training.loop import Hooks, fit
@@ -32,7 +30,7 @@ from samssl_cli.training.tensorboard import curve_writer
 
 
 def fit_and_seal(
-    work: Work,
+    part: Part,
     streams: PatchStreams,
     method: Method,
     *,
@@ -40,45 +38,46 @@ def fit_and_seal(
     recipe: Recipe,
     options: Training,
     seed: int,
-    device: torch.device,
     tensorboard: Path | None,
     generalists: Sequence[Mapping[str, Any]] = (),
     gate: Mapping[str, Any] | None = None,
     selection: Mapping[str, Any] | None = None,
 ) -> None:
-    """Train from where an earlier run stopped, and seal the checkpoint.
+    """Train from where an earlier run stopped; the first rank seals the checkpoint.
 
     Raises:
         Interrupted: after a signal, with the state saved.
     """
-    scratch, learner = work.draft.scratch(), averaged(method, options)
-    with curve_writer(tensorboard) as on_step:
+    learner = averaged(method, options)
+    with curve_writer(tensorboard if part.team.is_first else None) as on_step:
         final = fit(
             learner,
             streams,
             options=options,
             seed=seed,
-            device=device,
-            resume=load_progress(scratch),
+            device=part.device,
+            resume=part.resume(),
             hooks=Hooks(
-                save=lambda snapshot: save_progress(scratch, snapshot),
-                is_stopping=lambda: work.stop.is_set,
-                progress=work.progress,
+                save=part.save,
+                is_stopping=part.is_stopping,
+                progress=part.progress,
                 on_step=on_step,
             ),
+            team=part.team,
         )
     if final.step < options.steps:
-        assert work.stop.signum is not None, "only a signal ends a training early"
-        raise Interrupted(work.stop.signum)
-    write_checkpoint(work.draft.root, final)
+        part.leave()
+    if part.draft is None:
+        return
+    write_checkpoint(part.draft.root, final)
     learned_from = [dict(record) for record in generalists]
     unlabeled = cases.unlabeled if selection is None else selection["kept"]
-    work.draft.seal(
+    part.draft.seal(
         {
             **about(cases, recipe, options, method, num_unlabeled=len(unlabeled)),
             "predictor": _name_of_predictor(learner),
             "generalists": learned_from,
-            "hardware": describe_hardware(device),
+            "hardware": describe_hardware(part.device, num_processes=part.team.size),
             **({} if gate is None else {"gate": dict(gate)}),
             **({} if selection is None else {"selection": dict(selection)}),
         }

@@ -12,7 +12,7 @@ from samssl_cli.methods import check_network, norm_for
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe, Retrain
 from samssl_cli.stages.inputs import check_dropout, check_made_from, check_option_tables
-from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.ranks import Part, run_training
 from samssl_cli.stages.selecting import check_rankable, select_cases
 
 if TYPE_CHECKING:
@@ -68,45 +68,50 @@ def retrain(
         inputs=inputs if init is None else {**inputs, "init": init.fingerprint},
     )
 
-    def work(work: Work) -> None:
+    def work(part: Part) -> None:
         _retrain(
-            work,
+            part,
             cases,
             pseudo,
             init,
             recipe=recipe,
             seed=seed,
-            device=device,
             tensorboard=tensorboard,
         )
 
-    return run_stage(plan, output, work=work, force=force, progress=progress)
+    return run_training(
+        plan,
+        output,
+        work=work,
+        method=recipe.retrain.method,
+        device=device,
+        force=force,
+        progress=progress,
+    )
 
 
 def _retrain(
-    work: Work,
+    part: Part,
     cases: Cases,
     pseudo: PseudoLabels,
     init: Checkpoint | None,
     *,
     recipe: Recipe,
     seed: int,
-    device: str,
     tensorboard: Path | None,
 ) -> None:
     from samssl_cli.stages import fitting
-    from samssl_cli.stages.device import pick_device
     from samssl_cli.training.batches import PatchStreams
 
-    where, selection = pick_device(device, work.progress), select_cases(pseudo, recipe.retrain)
+    selection = select_cases(pseudo, recipe.retrain)
     if selection is not None:
-        work.progress.note(selection.in_words())
+        part.progress.note(selection.in_words())
     method = fitting.build_method(
         cases,
         recipe,
         recipe.retrain,
         seed=seed,
-        device=where,
+        device=part.device,
         pseudo_term=pseudo_term(recipe.retrain),
         init=init,
     )
@@ -121,17 +126,16 @@ def _retrain(
         options=recipe.retrain,
         augmentation=recipe.augmentation,
         seed=seed,
-        device=where,
+        device=part.device,
     )
     fitting.fit_and_seal(
-        work,
+        part,
         streams,
         method,
         cases=cases,
         recipe=recipe,
         options=recipe.retrain,
         seed=seed,
-        device=where,
         tensorboard=tensorboard,
         generalists=merged([] if init is None else init.generalists, pseudo.generalists),
         gate=pseudo.gate,

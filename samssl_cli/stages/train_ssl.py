@@ -8,7 +8,7 @@ from samssl_cli.methods import check_network, norm_for
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.stages.inputs import check_dropout, check_option_tables
-from samssl_cli.stages.run import Work, run_stage
+from samssl_cli.stages.ranks import Part, run_training
 
 
 def train_ssl(
@@ -41,22 +41,28 @@ def train_ssl(
         inputs={"cases": cases.fingerprint},
     )
 
-    def work(work: Work) -> None:
-        _train(work, cases, recipe, seed=seed, device=device, tensorboard=tensorboard)
+    def work(part: Part) -> None:
+        _train(part, cases, recipe, seed=seed, tensorboard=tensorboard)
 
-    return run_stage(plan, output, work=work, force=force, progress=progress)
+    return run_training(
+        plan,
+        output,
+        work=work,
+        method=recipe.train_ssl.method,
+        device=device,
+        force=force,
+        progress=progress,
+    )
 
 
 def _train(
-    work: Work, cases: Cases, recipe: Recipe, *, seed: int, device: str, tensorboard: Path | None
+    part: Part, cases: Cases, recipe: Recipe, *, seed: int, tensorboard: Path | None
 ) -> None:
     from samssl_cli.stages import fitting
-    from samssl_cli.stages.device import pick_device
     from samssl_cli.training.batches import PatchStreams
 
-    where = pick_device(device, work.progress)
     options = recipe.train_ssl
-    method = fitting.build_method(cases, recipe, options, seed=seed, device=where)
+    method = fitting.build_method(cases, recipe, options, seed=seed, device=part.device)
     if not method.learns_from_unlabeled:
         options = options.model_copy(update={"unlabeled_batch": 0})
     streams = PatchStreams(
@@ -65,16 +71,15 @@ def _train(
         options=options,
         augmentation=recipe.augmentation,
         seed=seed,
-        device=where,
+        device=part.device,
     )
     fitting.fit_and_seal(
-        work,
+        part,
         streams,
         method,
         cases=cases,
         recipe=recipe,
         options=options,
         seed=seed,
-        device=where,
         tensorboard=tensorboard,
     )

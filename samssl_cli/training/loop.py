@@ -17,7 +17,9 @@ from samssl_cli.errors import TrainingError
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Optimization
 from samssl_cli.training.optimization import build_optimizer, learning_rate_at
+from samssl_cli.training.shared import share_passes
 from samssl_cli.training.state import restore, take_snapshot
+from samssl_cli.training.team import Team
 
 _MOST_BAD_STEPS = 5
 
@@ -74,6 +76,7 @@ def fit(
     resume: Snapshot | None,
     hooks: Hooks,
     last_step: int | None = None,
+    team: Team | None = None,
 ) -> Snapshot:
     """Train until `options.steps` are done or a signal arrives, and give the state then.
 
@@ -83,10 +86,13 @@ def fit(
     Random draws of a step depend on the seed and the step alone; together with the snapshot that
     makes a resumed run equal to an undisturbed one, to the last bit on a CPU.
 
+    A team shares the work of each step. All its ranks call this with the same arguments, `save`
+    and `is_stopping` apart, whose answer has to be the same on all of them.
+
     Raises:
         TrainingError: when the loss is not finite several steps in a row; the last state stays.
     """
-    run = _Run(method, options, device)
+    run = _Run(method, options, device, team or Team())
     if resume is not None:
         run.restore(resume)
         hooks.progress.note(f"resumed after step {resume.step}")
@@ -110,10 +116,11 @@ class _Run(Generic[AnyBatch]):
     """The moving parts of one training."""
 
     def __init__(
-        self, method: Learner[AnyBatch], options: Optimization, device: torch.device
+        self, method: Learner[AnyBatch], options: Optimization, device: torch.device, team: Team
     ) -> None:
         self.step = 0
         self._method, self._options, self._device = method, options, device
+        self._team = team
         self._parameters = _trained_parameters(method)
         self._optimizer = build_optimizer(chain(*self._parameters), options)
         self._is_mixed = options.mixed_precision and device.type == "cuda"
@@ -127,6 +134,7 @@ class _Run(Generic[AnyBatch]):
         self._bad_steps = 0
         for module in method.modules().values():
             module.train()
+        share_passes(method.modules(), team)
 
     def advance(self, streams: Batches[AnyBatch]) -> dict[str, float]:
         """Take one step and give its loss terms."""
@@ -141,8 +149,8 @@ class _Run(Generic[AnyBatch]):
         values = {name: float(loss.detach()) for name, loss in losses.items()}
         for name, value in values.items():
             self._curves[name][self.step] = value
-        is_finite = bool(np.isfinite(list(values.values())).all())
-        if is_finite and self._descend(torch.stack(list(losses.values())).sum()):
+        is_bad = self._team.largest(int(not np.isfinite(list(values.values())).all()))
+        if not is_bad and self._descend(torch.stack(list(losses.values())).sum()):
             self._bad_steps = 0
             self._method.after_step(self.step)
         else:  # batch normalisation has already averaged what was not finite into its statistics
@@ -168,6 +176,7 @@ class _Run(Generic[AnyBatch]):
         """Move what is trained, unless a gradient is not finite; tell whether it could move."""
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch has no types here
+        self._team.add_up_gradients(chain(*self._parameters))
         self._scaler.unscale_(self._optimizer)
         largest = self._options.max_gradient_norm or math.inf  # 0: not clipped, but looked at
         norms = [torch.nn.utils.clip_grad_norm_(one, largest) for one in self._parameters]

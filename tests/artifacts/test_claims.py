@@ -34,7 +34,7 @@ def refused(output, shard, who):
 def test_shards_are_written_beside_each_other(output):
     with taken(output, Shard(1, 3)) as first, taken(output, Shard(3, 3)) as third:
         with first.turn():
-            assert first.others() == [f"shard 3/3, {OURS} {os.uname().nodename}"]
+            assert first.others() == [f"shard 3/3, {OURS} {os.uname().nodename}, for 0 min"]
         third.release()
         with first.turn():
             assert first.others() == []

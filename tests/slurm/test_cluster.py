@@ -43,6 +43,48 @@ def test_row_03_a_cancelled_job_stays_cancelled(cluster, tmp_path):
     assert cluster.state(job) == "CANCELLED"
 
 
+TWO = ("--gres=none", "--ntasks=2", "--ntasks-per-node=2")
+
+
+def test_the_processes_of_a_training_know_each_other(cluster, tmp_path):
+    program = tmp_path / "my program"
+    program.write_text('#!/bin/sh\necho "$RANK $WORLD_SIZE $LOCAL_RANK $MASTER_PORT" >> "$CALLS"\n')
+    program.chmod(0o755)
+    job = cluster.sbatch("train-ssl", tmp_path / "specialist.zarr", *TWO, SAMSSL=str(program))
+    assert cluster.wait_for(job) == "COMPLETED"
+    port = 20000 + int(job) % 10000
+    assert sorted(cluster.calls()) == [f"0 2 0 {port}", f"1 2 1 {port}"]
+
+
+def test_the_code_of_a_process_that_fails_is_the_job_s(cluster, tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexit $((RANK * 7))\n")
+    program.chmod(0o755)
+    job = cluster.sbatch("train-ssl", tmp_path / "specialist.zarr", *TWO, SAMSSL=str(program))
+    assert cluster.wait_for(job) == "FAILED"
+    assert cluster.shown(job)["ExitCode"] == "7:0"
+
+
+def test_a_signal_reaches_every_process_and_the_job_goes_on(cluster, tmp_path):
+    output = tmp_path / "specialist.zarr"
+    job = cluster.sbatch("train-ssl", output, *TWO, SECONDS_OF_WORK="4")
+    working(cluster, output)
+    cluster.run("scancel", "--signal=USR1", "--batch", job)
+    assert cluster.wait_for(job) == "COMPLETED"
+    assert cluster.restarts(job) == 1
+    codes = [line.split()[-1] for line in cluster.calls()]
+    assert codes == ["85", "85", "0", "0"]
+
+
+def test_cancelled_processes_stay_cancelled(cluster, tmp_path):
+    output = tmp_path / "specialist.zarr"
+    job = cluster.sbatch("train-ssl", output, *TWO, SECONDS_OF_WORK="60")
+    working(cluster, output)
+    cluster.run("scancel", job)
+    assert cluster.wait_for(job) == "CANCELLED"
+    assert [line.split()[-1] for line in cluster.calls()] == ["143", "143"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("signal", "seconds", "code"),

@@ -157,6 +157,25 @@ def test_shards_are_the_tasks_of_an_array(dry_run) -> None:
     assert jobs["retrain.round-1"].options["--dependency"] == "afterok:sam-label.round-1"
 
 
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ((), [None, None, None]),
+        (("GPUS=1",), [None, None, None]),
+        (("DEVICE=cpu",), [None, None, None]),
+        (("TRAIN_GPUS=a100:4",), ["1", "4", "4"]),
+        (("GPUS=2", "NODES=3"), ["3", "6", "2"]),
+        (("DEVICE=cpu", "TRAIN_NODES=2"), ["2", "2", "1"]),
+    ],
+    ids=str,
+)
+def test_a_training_has_a_process_for_each_gpu(dry_run, words, asked) -> None:
+    jobs = dry_run(*words)
+    names = ("--nodes", "--ntasks", "--ntasks-per-node")
+    assert [jobs["train-ssl.specialist"].options.get(name) for name in names] == asked
+    assert not any(jobs["prompt.round-1"].options.get(name) for name in names)
+
+
 def test_paths_with_blanks_stay_whole(dry_run, data: Path, tmp_path: Path) -> None:
     weights = tmp_path / "my weights.pth"
     weights.touch()
