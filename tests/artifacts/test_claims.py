@@ -87,7 +87,7 @@ def test_a_shard_waits_for_its_turn_and_may_stop_waiting(output):
         second.turn(wait),
     ):
         pass
-    assert told == [f"shard 1/2, {OURS} {os.uname().nodename}"] * 3
+    assert told == [f"shard 1/2, {OURS} {os.uname().nodename}, for 0 min"] * 3
 
 
 def test_a_name_is_no_pattern_and_no_beginning_of_another(tmp_path):
