@@ -155,10 +155,13 @@ class Cases:
         """How any case lies in its file; its image is not read."""
         return Geometry.from_json(self._store.attributes(name)["geometry"])
 
-    @understood
     def read_labeled(self, name: str) -> LabeledCase:
         """Read a labeled case."""
         assert name in self.labeled, name
+        return self._read_labeled(name)
+
+    @understood
+    def _read_labeled(self, name: str) -> LabeledCase:
         member = self._store.member(name)
         geometry = Geometry.from_json(member.attributes["geometry"])
         label = member.arrays["label"]

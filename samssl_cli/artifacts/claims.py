@@ -45,6 +45,11 @@ class Claim:
         self._hold = _Hold(_beside(self._place, ""))
         self._turn = _Hold(_beside(self._place, ".shards"))
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it was taken and not released."""
+        return self._hold.is_ours
+
     @contextmanager
     def turn(self, wait: Wait = silently) -> Iterator[None]:
         """Nobody else may be there, so there is no turn to wait for."""
@@ -58,14 +63,17 @@ class Claim:
         """
         if not self._is_ours(self._hold, _name()):
             raise self._busy(self._hold.holder)
-        if not self._turn.exists():
-            return
+        if self._turn.exists() and (shard := self._first_at_work()):
+            self.release()
+            raise self._busy(shard)
+
+    def _first_at_work(self) -> str | None:
+        """Who writes a shard, or begins or ends one; None when nobody does."""
         if not self._is_ours(self._turn, _name()):
-            raise self._busy(self._turn.holder)
-        others = self._at_work()
+            return self._turn.holder
+        at_work = self._at_work()
         self._turn.release()
-        if others:
-            raise self._busy(next(iter(others.values())))
+        return next(iter(at_work.values()), None)
 
     def others(self) -> list[str]:
         """Who else writes this artifact; to be asked by who has the turn."""
@@ -190,6 +198,10 @@ class _Hold:
             return "another process"
         hours, minutes = divmod(int(duration_s) // 60, 60)
         return f"{name}, for {hours} h {minutes} min" if hours else f"{name}, for {minutes} min"
+
+    @property
+    def is_ours(self) -> bool:
+        return self._lock.is_locked
 
     def exists(self) -> bool:
         return self._path.exists()

@@ -19,6 +19,7 @@ StateDict = dict[str, torch.Tensor]
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict")
 _PREFIX = "module."  # left by torch's DataParallel
+_MOST_TIMES_THE_FILE = 4
 
 
 def read_state_dict(path: Path, *, published: str, harmless: Sequence[Any] = ()) -> StateDict:
@@ -124,7 +125,7 @@ def _check_plain(tensors: StateDict, path: Path) -> None:
     if strange:
         raise WeightsError(f"weights {path}: {_some(strange)} no plain tensor; save dense ones")
     num_bytes = sum(value.numel() * value.element_size() for value in tensors.values())
-    if num_bytes > 4 * path.stat().st_size:
+    if num_bytes > _MOST_TIMES_THE_FILE * path.stat().st_size:
         raise WeightsError(
             f"weights {path}: {path.stat().st_size} bytes claim to be tensors of {num_bytes}; "
             "damaged, or another kind of file"

@@ -121,13 +121,13 @@ class PredictionFolder:
             BusyArtifactError: when another process predicts the same, or otherwise.
         """
         with self._claimed(shard) as claim:
-            with claim.turn():
-                claim.take()
-                self._claim(outputs, claim.others())
             try:
+                with claim.turn():
+                    claim.take()
+                    self._claim(outputs, claim.others())
                 yield
             finally:
-                if shard is None:
+                if shard is None and claim.is_held:
                     claim.remove()
 
     @contextmanager

@@ -40,7 +40,10 @@ def write(tmp_path):
         distances = 20 * (1 - values) if hd95 is None else np.reshape(hd95, values.shape)
         seed = next(seeds)
         what = about.pop("what", f"what-{seed}")
-        options = {"largest_component": about.pop("largest_component", [1])}
+        options = {
+            "evaluate": {"blur_sigma_voxels": 1.5},
+            "largest_component": about.pop("largest_component", [1]),
+        }
         origin = {"seed": seed, "inputs": {"cases": cases, "what": what}}
         plan = Plan(kind="scores", stage="evaluate", options=options, **origin)
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +53,7 @@ def write(tmp_path):
                 {
                     "class_index": 1 + index,
                     "values": {"dice": overlap, metric: length, "nsd": overlap},
+                    "prediction_ml": volume_ml,
                     "reference_ml": volume_ml,
                 }
                 for index, (overlap, length) in enumerate(zip(overlaps, lengths, strict=True))
