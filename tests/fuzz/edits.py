@@ -119,7 +119,7 @@ def applied(tree: Tree, edits: list[Edit]) -> Tree:
     for operation, path, value in edits:
         try:
             _apply(tree, operation, list(path), copy.deepcopy(value))
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
             continue
     return tree
 
