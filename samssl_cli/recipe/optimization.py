@@ -25,5 +25,9 @@ class Optimization(Section):
     max_gradient_norm: NonNegative = Field(
         12.0, description="clip gradients to this norm; 0 leaves them alone"
     )
-    mixed_precision: bool = Field(True, description="half precision on CUDA; CPU always uses fp32")
+    mixed_precision: bool = Field(True, description="half precision on CUDA")
+    cpu_bfloat16: bool = Field(
+        False,
+        description="bfloat16 on a CPU: faster where it has instructions for it (AVX512-BF16, AMX)",
+    )
     checkpoint_every: PositiveCount = Field(250, description="steps between saved states")

@@ -123,7 +123,8 @@ class _Run(Generic[AnyBatch]):
         self._team = team
         self._parameters = _trained_parameters(method)
         self._optimizer = build_optimizer(chain(*self._parameters), options)
-        self._is_mixed = options.mixed_precision and device.type == "cuda"
+        on_cpu = options.cpu_bfloat16 and device.type == "cpu"
+        self._is_mixed = on_cpu or (options.mixed_precision and device.type == "cuda")
         self._half = torch.bfloat16 if _has_bfloat16(device) else torch.float16
         self._scaler = torch.amp.GradScaler(
             device.type, enabled=self._is_mixed and self._half == torch.float16
@@ -193,7 +194,7 @@ class _Run(Generic[AnyBatch]):
             raise TrainingError(
                 f"loss or gradient was not finite in {_MOST_BAD_STEPS} steps up to step "
                 f"{self.step} ({values}); the last saved state is kept. Try a lower "
-                "learning_rate, or mixed_precision=false"
+                "learning_rate, or mixed_precision=false (cpu_bfloat16=false)"
             )
 
     def snapshot(self) -> Snapshot:
@@ -225,4 +226,5 @@ def _step_seed(seed: int, step: int) -> int:
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    """Whether to take it; a CPU without instructions for it computes the same, slowly."""
+    return device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)

@@ -309,3 +309,33 @@ def test_what_is_trained_has_to_be_saved(make_streams):
     training = options()
     with pytest.raises(AssertionError, match="has to be saved"):
         Run().fit(LosesOne(), make_streams(training), training)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_bfloat16_on_a_cpu_follows_the_curve_of_full_precision(name, make_streams):
+    curves = []
+    for cpu_bfloat16 in (False, True):
+        training = options(steps=4, cpu_bfloat16=cpu_bfloat16)
+        method = load(METHODS, name, kind="method")(student(name), {}, steps=4)
+        curves.append(Run().fit(method, make_streams(training), training).curves)
+    full, half = curves
+    assert full.keys() == half.keys()
+    assert not all(np.array_equal(full[term], half[term]) for term in full)
+    for term in full:
+        assert half[term].dtype == np.float32
+        np.testing.assert_allclose(half[term][0], full[term][0], rtol=0.02, atol=0.01)
+        loose = 0.5 if name == "dan" else 0.1  # adversarial: small differences grow
+        np.testing.assert_allclose(half[term], full[term], rtol=loose, atol=0.02)
+
+
+def test_a_bfloat16_run_resumes_to_the_same_weights_in_full_precision(make_streams):
+    training = options(cpu_bfloat16=True)
+    stopped = Run()
+    stopped.fit(Supervised(network(), {}, steps=6), make_streams(training), training, stop_after=3)
+    [saved] = stopped.saved
+    again = Supervised(network(1), {}, steps=6)
+    final = Run().fit(again, make_streams(training), training, resume=saved)
+    whole = Run().fit(Supervised(network(), {}, steps=6), make_streams(training), training)
+    assert_equal(final, whole)
+    for tensors in final.modules.values():
+        assert {a.dtype for n, a in tensors.items() if "num_batches" not in n} == {np.dtype("f4")}
