@@ -111,7 +111,8 @@ def main() -> None:
     compared = run(grid, processes, jobs=arguments.jobs)
     typed = ["python", "benchmarks/left_atrium.py", *sys.argv[1:]]
     text = left_atrium_page.page(grid, compared, typed=typed, threads=arguments.threads)
-    arguments.page.write_text(text, encoding="utf-8")
+    before = arguments.page.read_text(encoding="utf-8") if arguments.page.exists() else ""
+    arguments.page.write_text(left_atrium_page.replaced(before, text), encoding="utf-8")
     sys.stdout.write(f"{arguments.page}\n")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from left_atrium_grid import ALONE, ARMS, Grid
+from left_atrium_grid import ALONE, ARMS, GENERALIST, Grid
 from numpy.typing import NDArray
 
 from samssl_cli.metrics.columns import Column, column
@@ -23,6 +23,9 @@ SANITY = {
     "generalist+specialist-prompts": "the generalist alone, with the prompts of `alone`",
     "generalist+oracle-prompts": "the generalist alone, with prompts on the reference: a bound",
 }
+
+BY_HAND = "<!-- What follows is written by hand, and kept. -->"
+"""The line of the page after which nothing is replaced."""
 
 _ABOUT = """\
 <!-- Written by benchmarks/left_atrium.py. -->
@@ -71,6 +74,12 @@ def page(
     return "\n".join(parts) + "\n"
 
 
+def replaced(before: str, text: str) -> str:
+    """The new page with what was written by hand at the end of the one before."""
+    _, marker, kept = before.partition(BY_HAND)
+    return f"{text}\n{marker}{kept}" if marker else text
+
+
 def _exposure(about: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"- {one['sentence']}" for one in about["exposure"])
     yield ""
@@ -101,6 +110,33 @@ def _of_labels(grid: Grid, labels: int, compared: Mapping[tuple[int, str], str])
         found = json.loads(compared[labels, method])["comparisons"]
         yield from (f"- {method}: {one['sentence']}" for one in found if one["class"] is None)
     yield ""
+    yield from _gains(grid, labels)
+
+
+def _gains(grid: Grid, labels: int) -> Iterator[str]:
+    """How much Dice +SAM gains on each other row, over all methods."""
+    yield f"What +SAM gains in Dice, the mean over the {len(grid.methods)} methods and the seeds:\n"
+    yield "| compared with | points | methods that gain |"
+    yield "|---|--:|--:|"
+    for arm in (one for one in ARMS if one != GENERALIST):
+        gains = np.stack([_gain(grid, labels, method, arm) for method in grid.methods])
+        low, high = mean_interval(gains.mean(axis=0))
+        shown = " ".join(
+            (f"{100 * gains.mean():+.2f}", f"[{100 * float(low):.2f}, {100 * float(high):.2f}]")
+        )
+        better = int((gains.mean(axis=1) > 0).sum())
+        yield f"| {arm} | {shown} | {better} of {len(grid.methods)} |"
+    yield ""
+
+
+def _gain(grid: Grid, labels: int, method: str, arm: str) -> NDArray[np.float64]:
+    """(cases,): Dice of +SAM less that of another row, each the mean over the seeds."""
+    ours, other = (
+        np.mean([_values(one, None, "dice") for one in _read(grid, labels, method, name)], axis=0)
+        for name in (GENERALIST, arm)
+    )
+    gain: NDArray[np.float64] = ours - other
+    return gain
 
 
 def _line(

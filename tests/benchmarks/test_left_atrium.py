@@ -142,6 +142,7 @@ def test_it_runs_on_phantoms_and_writes_the_page(benchmark, page, make_grid, sam
     assert "; 3 unlabeled.\n" in text
     assert "    ... --work WORK\n" in text
     assert "+SAM minus self-training is" in text
+    assert _gains_of(text) == pytest.approx(_mean_gains(grid), abs=0.006)
     assert str(tmp_path) not in text.replace(str(grid.recipe), "")
     assert "--seed 0" in text
     assert text.count("samssl ") > len(list(grid.chain(1, "supervised", 0)))
@@ -153,6 +154,47 @@ def test_it_runs_on_phantoms_and_writes_the_page(benchmark, page, make_grid, sam
     told.clear()
     assert benchmark.run(grid, run) == compared
     assert all("is up to date" in one for one in told[:-1])  # the last only compares
+
+
+def _gains_of(text: str) -> dict[str, float]:
+    table = text.split("What +SAM gains in Dice")[1]
+    found = re.findall(
+        r"^\| (\S+) \| ([+-][\d.]+) \[[\d., -]+\] \| [01] of 1 \|", table, re.MULTILINE
+    )
+    return {row: float(points) for row, points in found}
+
+
+def _mean_gains(grid) -> dict[str, float]:
+    means = {}
+    for arm in ("alone", "continued", "self-training", "+SAM"):
+        scores = json.loads(grid.scores(1, "supervised", 0, arm).with_suffix(".json").read_text())
+        means[arm] = 100 * scores["summary"]["largest-component"]["mean"]["dice"]
+    return {arm: means["+SAM"] - mean for arm, mean in means.items() if arm != "+SAM"}
+
+
+def test_a_gain_is_the_mean_over_methods_and_seeds_case_by_case(page, monkeypatch, make_grid):
+    grid = make_grid("--methods", "supervised", "uamt", "--seeds", 0, 1)
+    dice = {
+        ("supervised", "+SAM"): ([0.8, 0.6], [0.9, 0.7]),
+        ("supervised", "alone"): ([0.5, 0.5],) * 2,
+        ("uamt", "+SAM"): ([0.5, 0.5],) * 2,
+        ("uamt", "alone"): ([0.6, 0.6],) * 2,
+    }
+    monkeypatch.setattr(page, "ARMS", ("alone", "+SAM"))
+    monkeypatch.setattr(page, "_read", lambda grid, labels, *row: dice.get(row))
+    monkeypatch.setattr(page, "_values", lambda run, row, name: np.array(run))
+    [line] = [one for one in page._gains(grid, 1) if one.startswith("| alone")]
+    # supervised gains 0.35 and 0.15 in the two cases, uamt -0.1 in both: means 0.125 and 0.025
+    assert line.startswith("| alone | +7.50 [")
+    assert line.endswith("| 1 of 2 |")
+
+
+def test_what_was_written_by_hand_stays_when_the_page_is_written_anew(page):
+    before = f"old table\n\n{page.BY_HAND}\n\n## Where the points are lost\n"
+    after = page.replaced(before, "new table\n")
+    assert after == f"new table\n\n{page.BY_HAND}\n\n## Where the points are lost\n"
+    assert page.replaced(after, "new table\n") == after
+    assert page.replaced("", "new table\n") == "new table\n"
 
 
 def test_a_cell_is_the_mean_over_seeds_and_cases_with_its_spreads(page):
