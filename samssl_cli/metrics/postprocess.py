@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from samssl_cli.volumes.blur import blurred
+
 Integer = TypeVar("Integer", bound=np.integer[Any])
 
 NEIGHBOURS_26 = np.ones((3, 3, 3), bool)
@@ -37,8 +39,7 @@ def blur_largest_component(
 
     Shapes: probability (C, I, J, K) float32, channel 0 is the background; gives (I, J, K) uint8.
     """
-    blurred = [ndimage.gaussian_filter(channel, sigma_voxels) for channel in probability]
-    label = np.argmax(blurred, axis=0).astype(np.uint8)
+    label = np.argmax(blurred(probability, sigma_voxels), axis=0).astype(np.uint8)
     return largest_component(label, classes)
 
 

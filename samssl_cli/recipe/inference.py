@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from samssl_cli.recipe.section import PositiveCount, Section
+from samssl_cli.recipe.section import NonNegative, PositiveCount, Section
 
 
 class Inference(Section):
@@ -16,4 +16,9 @@ class Inference(Section):
         False,
         description="mean of the predictions of all 8 mirrored volumes, in 8 times the time; a "
         "network that was trained without all augmentation.flip_axes gets worse by it",
+    )
+    blur_sigma_voxels: NonNegative = Field(
+        0.0,
+        description="Gaussian blur of the probabilities on the common grid: fewer thin spurs, "
+        "rounder objects, none that is thinner than this",
     )

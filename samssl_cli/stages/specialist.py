@@ -18,6 +18,7 @@ from samssl_cli.networks import build_network
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Inference
 from samssl_cli.training.state import to_tensors
+from samssl_cli.volumes.blur import blurred
 from samssl_cli.volumes.grid import Index
 
 
@@ -37,7 +38,7 @@ class Specialist:
         """Class probabilities (classes, I, J, K) of a preprocessed image (C, I, J, K).
 
         They are computed on a grid of `shape` voxels that covers the same extent, and brought back;
-        None is the grid of the image.
+        None is the grid of the image. There they are blurred, if the options say so.
         """
         probability = predict_probability(
             self.network,
@@ -47,7 +48,7 @@ class Specialist:
             device=self.device,
         )
         i, j, k = image.shape[1:]
-        return from_grid(probability, (i, j, k))
+        return blurred(from_grid(probability, (i, j, k)), self.options.blur_sigma_voxels)
 
 
 def load_specialist(checkpoint: Checkpoint, options: Inference, device: torch.device) -> Specialist:
