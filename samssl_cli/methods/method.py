@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from samssl_cli.methods.losses import dice_ce, one_hot, squared_error
+from samssl_cli.methods.losses import cross_entropy, dice_ce, one_hot, squared_error
 from samssl_cli.methods.ramps import sigmoid_ramp_down, sigmoid_ramp_up
 from samssl_cli.recipe import Section, validate
+
+_PSEUDO_LOSSES = {"dice-ce": dice_ce, "ce": cross_entropy, "mse": squared_error}
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Batch:
 class PseudoLabelTerm:
     """How strongly, when and in which form the student follows the pseudo-labels."""
 
-    loss: Literal["dice-ce", "mse"]
+    loss: Literal["dice-ce", "ce", "mse"]
     weight: float
     schedule: Literal["constant", "ramp-up", "ramp-down"]
     ramp_steps: int
@@ -146,7 +148,7 @@ class Method:
     def pseudo_loss(self, pseudo: PseudoLabel, logits: Tensor, step: int) -> Tensor:
         """Hold logits of the unlabeled patches to the generalist's answers; weighted already."""
         assert self.pseudo_term is not None, "a batch with pseudo-labels needs a pseudo-label term"
-        measure = dice_ce if self.pseudo_term.loss == "dice-ce" else squared_error
+        measure = _PSEUDO_LOSSES[self.pseudo_term.loss]
         return self.pseudo_term.weight_at(step) * measure(
             logits, pseudo.probability, weight=pseudo.confidence
         )

@@ -41,7 +41,7 @@ class Retrain(Training):
     """The student, from labeled cases and pseudo-labels."""
 
     method: str = Field("supervised", description="a row of `samssl list methods`")
-    sam_loss: Literal["dice-ce", "mse"] = Field(
+    sam_loss: Literal["dice-ce", "ce", "mse"] = Field(
         "dice-ce", description="how the student is held to the pseudo-label's probabilities"
     )
     sam_weight: NonNegative = Field(1.0, description="largest weight of the pseudo-label term")

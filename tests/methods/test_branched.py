@@ -68,7 +68,7 @@ def test_pseudo_labels_teach_in_proportion_to_their_weight(name, make_unet, make
 
 
 @EVERY
-@pytest.mark.parametrize("loss", ["mse", "dice-ce"])
+@pytest.mark.parametrize("loss", ["mse", "ce", "dice-ce"])
 def test_pseudo_labels_that_are_not_believed_teach_nothing(name, loss, make_unet, make_patches):
     term = PseudoLabelTerm(loss, weight=1.0, schedule="constant", ramp_steps=0)
     method, batch = build(name, make_unet(), pseudo_term=term), make_patches(has_pseudo=True)

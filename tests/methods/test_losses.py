@@ -4,7 +4,7 @@ import pytest
 import torch
 from monai.losses.dice import DiceCELoss
 
-from samssl_cli.methods.losses import dice_ce, one_hot, squared_error
+from samssl_cli.methods.losses import cross_entropy, dice_ce, one_hot, squared_error
 
 # One voxel is told (1/4, 3/4) by the logits (0, ln 3).
 QUARTER = (0.0, log(3))
@@ -132,3 +132,26 @@ def test_one_hot_puts_the_classes_on_axis_1():
     assert encoded.shape == (1, 3, 1, 1, 3)
     assert encoded.dtype == torch.float32
     assert encoded[0, :, 0, 0].T.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
+
+
+def test_cross_entropy_weighs_every_voxel():
+    logits, target = voxels(QUARTER, QUARTER), voxels((0.0, 1.0), (1.0, 0.0))
+    weight = torch.tensor([3.0, 1.0]).view(1, 1, 1, 2)
+    loss = cross_entropy(logits, target, weight=weight)
+    assert loss.item() == pytest.approx((3 * log(4 / 3) + log(4)) / 4, abs=1e-5)
+    assert cross_entropy(logits, target).item() == pytest.approx(log(16 / 3) / 2, abs=1e-5)
+    assert cross_entropy(logits, target, weight=0 * weight).item() == 0
+
+
+def gradients_at(measure, foreground: float) -> torch.Tensor:
+    """Of the logit of class 1 where targets of 1 and of `foreground` are predicted as such."""
+    unsure = (1 - foreground, foreground)
+    logits = voxels(*[(-20.0, 20.0)] * 9, (log(unsure[0]), log(unsure[1]))).requires_grad_()
+    measure(logits, voxels(*[(0.0, 1.0)] * 9, unsure)).backward()
+    return logits.grad[0, 1, 0, 0, 9]
+
+
+def test_dice_draws_more_than_uncertain_targets_say_and_cross_entropy_does_not():
+    # A voxel that is foreground in 52 of 100 cases, predicted so, beside nine that always are.
+    assert gradients_at(dice_ce, 0.52) < -5e-4  # gradient descent would raise it
+    assert abs(gradients_at(cross_entropy, 0.52)) < 1e-6

@@ -42,6 +42,7 @@ def test_without_pseudo_labels_the_supervised_loss_is_all_there_is(quarter, make
         # (1/4, 3/4) against (0, 1): ((1/4)^2 + (1/4)^2) / 2, twice
         pytest.param("mse", 2 / 16, id="mse"),
         pytest.param("dice-ce", 2 * SUPERVISED, id="dice-ce"),
+        pytest.param("ce", 2 * log(4 / 3), id="ce"),
     ],
 )
 def test_pseudo_labels_add_a_weighted_term(loss, expected, quarter, make_batch, sure_of_1):
@@ -94,7 +95,7 @@ def test_a_warm_up_goes_before_any_schedule(schedule, step, expected):
     assert term(schedule=schedule, first_step=20).weight_at(step) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("loss", ["mse", "dice-ce"])
+@pytest.mark.parametrize("loss", ["mse", "ce", "dice-ce"])
 def test_the_pseudo_label_term_teaches_in_proportion_to_its_weight(
     loss, constant, make_batch, sure_of_1
 ):
@@ -196,7 +197,7 @@ def test_every_method_teaches_three_classes(name):
     assert all(p.grad.abs().max() > 0 for p in weights if p.grad is not None and p.dim() == 5)
 
 
-@pytest.mark.parametrize("loss", ["mse", "dice-ce"])
+@pytest.mark.parametrize("loss", ["mse", "ce", "dice-ce"])
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_learns_pseudo_labels_only_where_they_are_believed(name, loss):
     def gradients(confidence: float) -> list[torch.Tensor]:
