@@ -1,0 +1,6 @@
+"""The entries of the suite, one file each."""
+
+from benchmarks.entries import inference, startup
+from benchmarks.suite import Entry
+
+ENTRIES: dict[str, Entry] = {entry.name: entry for entry in (startup.ENTRY, inference.ENTRY)}

@@ -1,0 +1,123 @@
+"""How long commands take that have nothing to do, beside a program of typer that does nothing.
+
+Each turn is two processes. The results of such a pair cannot be equal; what is checked instead is
+that both ended well and said what they are there to say.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.suite import Entry, Pair
+
+ROOT = Path(__file__).parents[2]
+
+BARE = """\
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def work(name: str = "nobody") -> None:
+    "Do nothing for somebody."
+    typer.echo(f"nothing to do for {name}")
+
+
+@app.command()
+def rest() -> None:
+    "Do nothing at all."
+
+
+app()
+"""
+
+RECIPE = """\
+# The smallest network, for one step
+
+[network]
+name = "unet"
+channels = [4, 8]
+
+[train_ssl]
+method = "supervised"
+steps = 1
+patch_size = [16, 16, 16]
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a process said, and what it had to say."""
+
+    code: int
+    said: str
+    expected: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it ended well and said it."""
+        return self.code == 0 and self.expected in self.said
+
+
+def failures(*finished: Finished) -> float:
+    """How many processes did not do what they are there for."""
+    return float(sum(not one.is_good for one in finished))
+
+
+def pairs() -> Iterator[Pair]:
+    """Help, version, and a stage whose artifact is there already."""
+    with TemporaryDirectory() as folder:
+        bare = Path(folder) / "bare.py"
+        bare.write_text(BARE, encoding="utf-8")
+        theirs = partial(_run, bare)
+        bare_help = partial(theirs, "--help", expected="Do nothing at all")
+        bare_work = partial(theirs, "work", expected="nothing to do for nobody")
+        ours = partial(_run, "-m", "samssl_cli")
+        stage = _trained(Path(folder))
+        for title, asked, peer in (
+            ("--help", partial(ours, "--help", expected="preprocess"), bare_help),
+            ("--version", partial(ours, "--version", expected="samssl "), bare_work),
+            ("up to date", partial(ours, *stage, expected="is up to date"), bare_work),
+        ):
+            yield Pair(title, asked, peer, failures, tolerance=0.0)
+
+
+def _run(*arguments: object, expected: str) -> Finished:
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    return Finished(done.returncode, done.stdout + done.stderr, expected)
+
+
+def _trained(folder: Path) -> list[object]:
+    """The arguments of a `train-ssl` that has been done."""
+    from samssl_cli.volumes.phantom import make_phantom_dataset
+
+    make_phantom_dataset(
+        folder / "data", num_train=1, num_labeled=1, num_test=1, shape=(24, 24, 16)
+    )
+    recipe, cases = folder / "recipe.toml", folder / "cases.zarr"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    stage = ["train-ssl", cases, "-o", folder / "specialist.zarr", "--recipe", recipe]
+    for command in (["preprocess", folder / "data", "-o", cases], [*stage, "--device", "cpu"]):
+        done = _run("-m", "samssl_cli", *command, expected=".zarr")
+        assert done.is_good, done.said
+    return list(stage)
+
+
+ENTRY = Entry(
+    name="startup",
+    summary="commands without work, beside a program of typer that does nothing",
+    pairs=pairs,
+    needs={"typer": "typer"},
+    repeats=9,
+)
