@@ -36,8 +36,17 @@ def _write_predicted(data: bytes, folder: Path) -> None:
         edits.write({path: tree[path] for path in tree if path.startswith(name)}, place)
 
 
+def predict_into(folder: Path, *, images: Path, force: bool = False) -> None:
+    """Predict images with the sound specialist into a folder that may hold anything."""
+    seeds.predict_sound(seeds.sound(), folder, images=images, force=force)
+
+
 def _predict(folder: Path, output: Path) -> None:
-    seeds.predict_sound(seeds.sound(), output / "there", images=folder / "images")
+    predict_into(output / "there", images=folder / "images")
+
+
+def _predict_again(folder: Path, output: Path) -> None:
+    predict_into(output / "there", images=folder / "images", force=True)
 
 
 DATA_SETS: dict[str, Target] = {
@@ -59,7 +68,7 @@ DATA_SETS: dict[str, Target] = {
         "images to predict, and a folder of earlier predictions",
         no_edits,
         _write_predicted,
-        (_predict,),
+        (_predict, _predict_again),
         edited("predicted"),
     ),
 }
