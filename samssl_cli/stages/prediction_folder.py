@@ -19,6 +19,7 @@ from samssl_cli.artifacts.claims import Claim, claimed
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import ArtifactError, BusyArtifactError, StaleArtifactError, UsageError
 from samssl_cli.volumes.datasets.dataset import RawCase
+from samssl_cli.volumes.small_file import NoSmallFileError, read_small_file
 from samssl_cli.volumes.whole_file import write_whole, writing
 
 SUMMARY = "summary.json"
@@ -196,10 +197,8 @@ def read_json(path: Path) -> Any:
         ArtifactError: when it may not be read, or the disk fails.
     """
     try:
-        if not path.is_file() or path.stat().st_size > _MAX_JSON_BYTES:  # a pipe never ends
-            return None
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError, RecursionError):
+        return json.loads(read_small_file(path, max_bytes=_MAX_JSON_BYTES))
+    except (FileNotFoundError, NoSmallFileError, ValueError, RecursionError):
         return None
     except OSError as error:
         raise ArtifactError(

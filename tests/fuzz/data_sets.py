@@ -12,11 +12,12 @@ def _preprocess(folder: Path, output: Path) -> None:
     from samssl_cli.stages.preprocess import preprocess
 
     split = folder / "split.json"
+    is_given = split.exists() or split.is_symlink()
     preprocess(
         folder,
         output / "cases.zarr",
-        labeled=None if split.exists() else 1,
-        split_path=split if split.exists() else None,
+        labeled=None if is_given else 1,
+        split_path=split if is_given else None,
         recipe=read_recipe("default", ["preprocess.max_volume_gb=0.1"]),
         num_workers=1,
         force=False,
