@@ -21,9 +21,11 @@ from filelock import FileLock, Timeout
 
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import BusyArtifactError
+from samssl_cli.volumes.small_file import read_small_file
 from samssl_cli.volumes.whole_file import writing
 
 _BETWEEN_LOOKS_S = 0.05
+_MAX_NAME_BYTES = 1000
 
 Wait = Callable[[str], None]
 """Called again and again while another shard has the turn, with its name; may raise."""
@@ -191,8 +193,8 @@ class _Hold:
         """Who holds it, and for how long already, for a message."""
         try:
             duration_s = max(0.0, time.time() - self._owner.stat().st_mtime)
-            name = self._owner.read_text(encoding="utf-8")
-        except OSError:  # not written yet, or no longer there
+            name = read_small_file(self._owner, max_bytes=_MAX_NAME_BYTES).decode()
+        except (OSError, ValueError):  # not written yet, no longer there, or not by us
             name = ""
         if not name:
             return "another process"
@@ -210,7 +212,10 @@ class _Hold:
         """Whether it is ours now; without waiting."""
         if not self._try():
             return False
-        self._owner.write_text(who, encoding="utf-8")
+        with writing(self._owner):
+            self._owner.unlink(missing_ok=True)  # of a killed process; never follow a link
+            with self._owner.open("x", encoding="utf-8") as stream:
+                stream.write(who)
         return True
 
     def is_held(self) -> bool:
@@ -230,10 +235,13 @@ class _Hold:
         self._path.unlink(missing_ok=True)
 
     def _try(self) -> bool:
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            return False
+        with writing(self._path):
+            if self._path.is_symlink():  # older versions of filelock follow it, and empty the file
+                raise OSError("is a link; remove it")
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                return False
         return True
 
 

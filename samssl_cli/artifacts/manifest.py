@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from samssl_cli.artifacts.forms import check_manifest, understanding
 from samssl_cli.errors import DamagedArtifactError, MissingArtifactError, StaleArtifactError
+from samssl_cli.volumes.small_file import read_small_file
 
 Kind = Literal[
     "cases",
@@ -29,6 +30,7 @@ Kind = Literal[
 SCHEMA = 1
 _MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,140}")  # never a way out of the store
 METADATA = "zarr.json"
+_MAX_METADATA_BYTES = 50_000_000  # some hundred bytes for each case, chunk and prompt
 _MADE_BY = {
     "cases": "samssl preprocess",
     "visible-cases": "samssl preprocess",
@@ -133,14 +135,18 @@ def read_attributes(store: Path) -> dict[str, Any]:
         DamagedArtifactError: when its metadata cannot be read.
     """
     try:
-        attributes = dict(json.loads((store / METADATA).read_bytes())["attributes"])
+        attributes = dict(json.loads(_read_metadata(store))["attributes"])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingArtifactError(_missing(store)) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedArtifactError(
             f"{store / METADATA}: its metadata is damaged ({error}); make it again with --force"
         ) from error
     return attributes
+
+
+def _read_metadata(store: Path) -> bytes:
+    return read_small_file(store / METADATA, max_bytes=_MAX_METADATA_BYTES)
 
 
 def is_unfinished(attributes: Mapping[str, Any]) -> bool:
@@ -200,7 +206,7 @@ def _read_stored(store: Path) -> dict[str, Any]:
         raise MissingArtifactError(f"{store}: is not finished; run the stage that writes it again")
     try:
         stored = dict(attributes["samssl"])
-        is_as_written = (store / METADATA).read_bytes() == group_metadata(attributes)
+        is_as_written = _read_metadata(store) == group_metadata(attributes)
         is_as_written &= stored.pop("manifest_sha256") == digest(stored)
     except (KeyError, TypeError, ValueError, RecursionError):
         stored, is_as_written = {}, False

@@ -1,5 +1,6 @@
 """`samssl predict`: label maps for new images, in their own grid."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,8 @@ def predict(
             every image that could not be read, with the others predicted and summed up.
     """
     checkpoint = Checkpoint(checkpoint_path)
-    if any(path.is_dir() and path.resolve() == output.resolve() for path in images):
+    target = os.path.realpath(output)
+    if any(path.is_dir() and os.path.realpath(path) == target for path in images):
         raise UsageError(f"-o {output}: holds the images; name another folder for the label maps")
     refinement = _refinement(recipe, weights, progress, refine=refine)
     cases = find_images(images, checkpoint.facts.channel_names)

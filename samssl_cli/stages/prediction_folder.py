@@ -8,6 +8,7 @@ summary.json                what was found in each image; see `prediction_summar
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ from typing import Any
 
 from samssl_cli.artifacts.claims import Claim, claimed
 from samssl_cli.artifacts.shard import Shard
-from samssl_cli.errors import BusyArtifactError, StaleArtifactError, UsageError
+from samssl_cli.errors import ArtifactError, BusyArtifactError, StaleArtifactError, UsageError
 from samssl_cli.volumes.datasets.dataset import RawCase
-from samssl_cli.volumes.whole_file import write_whole
+from samssl_cli.volumes.small_file import NoSmallFileError, read_small_file
+from samssl_cli.volumes.whole_file import write_whole, writing
 
 SUMMARY = "summary.json"
 SUMMARY_SCHEMA = "samssl-prediction/1"
 _RECORD = "predicted-with.json"
+_MAX_JSON_BYTES = 50_000_000  # 12 kB an image with 117 classes; parsed, it may be 20 times as much
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,9 @@ class PredictionFolder:
 
     def refuse_images(self, cases: Sequence[RawCase], outputs: Mapping[str, Outputs]) -> None:
         """Raise a `UsageError` when a file would replace an image, whatever the links say."""
-        images = {path.resolve() for case in cases for path in case.images}
+        images = {os.path.realpath(path) for case in cases for path in case.images}
         for target in _all_paths(outputs):
-            if target.resolve() in images:
+            if os.path.realpath(target) in images:  # Path.resolve fails on a link to itself
                 raise UsageError(f"{target}: is an image; name another folder for the label maps")
 
     def refuse_others(self, outputs: Mapping[str, Outputs]) -> None:
@@ -94,6 +97,7 @@ class PredictionFolder:
         Raises:
             UsageError: when no earlier run wrote them.
             StaleArtifactError: when one with another checkpoint or other options did.
+            ArtifactError: when what is there cannot be read.
         """
         if not self._record.exists():
             there = [path for path in _all_paths(outputs) if path.exists()]
@@ -106,7 +110,8 @@ class PredictionFolder:
                 "with --force"
             )
         if self.summary.exists() and _schema_of(self.summary) != SUMMARY_SCHEMA:
-            raise UsageError(self._not_ours(self.summary, f"its schema is not {SUMMARY_SCHEMA}"))
+            found = f"it is no JSON of at most {_MAX_JSON_BYTES // 1_000_000} MB with the schema "
+            raise UsageError(self._not_ours(self.summary, found + SUMMARY_SCHEMA))
 
     @contextmanager
     def held(self, outputs: Mapping[str, Outputs], shard: Shard | None) -> Iterator[None]:
@@ -119,6 +124,7 @@ class PredictionFolder:
         Raises:
             UsageError: when the folder holds files of other images, made otherwise.
             BusyArtifactError: when another process predicts the same, or otherwise.
+            ArtifactError: when the folder cannot be written.
         """
         with self._claimed(shard) as claim:
             try:
@@ -140,7 +146,8 @@ class PredictionFolder:
 
     @contextmanager
     def _claimed(self, shard: Shard | None) -> Iterator[Claim]:
-        self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         with claimed(self.path, shard, place=self.path / "samssl") as claim:
             yield claim
 
@@ -164,7 +171,8 @@ class PredictionFolder:
                 "was made otherwise; name another folder, or move it away"
             )
         for path in (self.summary, *_all_paths(outputs)):
-            path.unlink(missing_ok=True)
+            with writing(path):
+                path.unlink(missing_ok=True)
         write_whole(self._record, as_text(self.made_with).encode())
 
     def _is_recorded(self) -> bool:
@@ -183,11 +191,19 @@ def as_text(values: Mapping[str, Any]) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds; None when it is not there or holds none."""
+    """What a JSON file of ours holds; None when it is not there, holds none, or cannot be ours.
+
+    Raises:
+        ArtifactError: when it may not be read, or the disk fails.
+    """
     try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        return json.loads(read_small_file(path, max_bytes=_MAX_JSON_BYTES))
+    except (FileNotFoundError, NoSmallFileError, ValueError, RecursionError):
         return None
+    except OSError as error:
+        raise ArtifactError(
+            f"{path}: cannot be read: {error}; correct its permissions, or name another folder"
+        ) from error
 
 
 def _schema_of(path: Path) -> Any:

@@ -11,14 +11,16 @@
 `refined_by` and what follows it are there with --refine.
 
 Everything is measured on the label map as it lies on the disk, whoever wrote it last. What was
-measured before is kept as long as the file is the same, byte for byte.
+measured before is kept as long as the file is the same, byte for byte, and what is said of it has
+the form above: anybody may have written into the folder.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from samssl_cli.artifacts.manifest import file_digest
 from samssl_cli.errors import DataError
@@ -34,8 +36,29 @@ from samssl_cli.volumes.whole_file import write_whole
 
 Record = Mapping[str, Any]
 
+_Count = Annotated[int, Field(ge=0)]
+_Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Three = Field(min_length=3, max_length=3)
 _MEASURED = frozenset({"label_map", "label_map_sha256", "shape", "spacing_mm", "found"})
-_KEYS = _MEASURED | {"case", "images"}
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Found(_Form):
+    num_voxels: _Count
+    volume_ml: _Finite
+
+
+class _Record(_Form):
+    case: str
+    images: list[str]
+    label_map: str
+    label_map_sha256: str
+    shape: Annotated[list[_Count], _Three]
+    spacing_mm: Annotated[list[_Finite], _Three]
+    found: dict[str, _Found]
 
 
 def write_summary(
@@ -54,15 +77,18 @@ def write_summary(
     """
     head = {"schema": SUMMARY_SCHEMA, **folder.made_with, "classes": list(class_names)}
     known = _known(folder.summary, head)
+    there = {path.name for path in folder.path.iterdir()}
     images = {name: record["images"] for name, record in known.items()}
     images |= {case.name: [str(path) for path in case.images] for case in cases}
     records, problems = [], []
     for name in sorted(images):
-        label = folder.path / f"{name}.nii.gz"
-        if not label.exists():
+        label = f"{name}.nii.gz"
+        if label not in there:  # nor does a name lead out of the folder
             continue
         try:
-            measured = _measured(label, class_names, known.get(name), max_bytes=max_bytes)
+            measured = _measured(
+                folder.path / label, class_names, known.get(name), max_bytes=max_bytes
+            )
             records.append({"case": name, "images": images[name], **measured})
         except DataError as error:
             problems.append(str(error))
@@ -77,15 +103,23 @@ def _known(path: Path, head: Record) -> dict[str, Record]:
     if not isinstance(document, dict) or {**document, "cases": None} != {**head, "cases": None}:
         return {}
     records = document["cases"] if isinstance(document.get("cases"), list) else []
-    whole = (one for one in records if isinstance(one, dict) and one.keys() == _KEYS)
-    return {record["case"]: record for record in whole}
+    return {record["case"]: record for record in records if _is_ours(record, head["classes"])}
+
+
+def _is_ours(record: Any, class_names: Sequence[str]) -> bool:
+    """Whether this is what we write of a case; anything else is measured anew."""
+    try:
+        found = _Record.model_validate(record)
+    except ValidationError:
+        return False
+    return found.label_map == f"{found.case}.nii.gz" and list(found.found) == class_names[1:]
 
 
 def _measured(
     label_map: Path, class_names: Sequence[str], known: Record | None, *, max_bytes: int
 ) -> Record:
     """What is in a label map, read again only when the file is not the one that was measured."""
-    digest = file_digest(label_map)
+    digest = _digest(label_map, max_bytes=max_bytes)
     if known is not None and known["label_map_sha256"] == digest:
         return {key: known[key] for key in known if key in _MEASURED}
     label, grid = nifti.read_label(label_map, max_bytes=max_bytes)
@@ -101,6 +135,26 @@ def _measured(
             for name, count in list(zip(class_names, counts, strict=False))[1:]
         },
     }
+
+
+def _digest(label_map: Path, *, max_bytes: int) -> str:
+    """The sha256 of a label map that is a file, and no larger than one can be.
+
+    Raises:
+        DataError: when it is anything else, or cannot be read.
+    """
+    try:
+        if not label_map.is_file():  # a pipe or a device has no end
+            raise DataError(f"{label_map}: is no file")
+        size = label_map.stat().st_size
+        if size > max_bytes:
+            raise DataError(
+                f"{label_map}: has {size / 1e9:.3g} GB, the limit is {max_bytes / 1e9:.3g} GB; if "
+                "it is right, raise preprocess.max_volume_gb"
+            )
+        return file_digest(label_map)
+    except OSError as error:
+        raise DataError(f"{label_map}: cannot be read: {error}") from error
 
 
 def _rounded(values: Iterable[float]) -> list[float]:

@@ -16,11 +16,18 @@ def write_whole(path: Path, content: bytes) -> None:
         ArtifactError: when the disk is full, or cannot be written for another reason.
     """
     with writing(path):
-        if path.exists() and path.read_bytes() == content:
+        if _holds(path, content):
             return
         with unfinished(path) as aside:
             aside.write_bytes(content)
             aside.replace(path)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether the file is there; what is no file, or of another size, is never read."""
+    if not path.is_file() or path.stat().st_size != len(content):
+        return False
+    return path.read_bytes() == content
 
 
 @contextmanager

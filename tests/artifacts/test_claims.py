@@ -9,7 +9,7 @@ import pytest
 
 from samssl_cli.artifacts.claims import Claim, claimed, refuse_if_claimed, silently
 from samssl_cli.artifacts.shard import Shard
-from samssl_cli.errors import BusyArtifactError
+from samssl_cli.errors import ArtifactError, BusyArtifactError
 
 OURS = f"process {os.getpid()} on"
 
@@ -146,3 +146,30 @@ def test_a_killed_shard_holds_nothing(output):
         pass
     with taken(output):
         pass
+
+
+@pytest.mark.parametrize("name", [".x.zarr.lock", ".x.zarr.owner"])
+@pytest.mark.parametrize("shard", [None, Shard(1, 2)], ids=str)
+def test_nothing_is_written_through_a_link(output, shard, name):
+    """Somebody else's folder may hold locks that lead elsewhere."""
+    if shard is not None:
+        name = name.replace("zarr", "zarr.shard-1-of-2")
+    precious = output.with_name("precious")
+    precious.write_text("mine")
+    output.with_name(name).symlink_to(precious)
+    if name.endswith(".lock"):
+        with pytest.raises(ArtifactError, match=r"lock: cannot be written: is a link"):
+            taken(output, shard).__enter__()
+    else:
+        with taken(output, shard):
+            assert not output.with_name(name).is_symlink()
+    assert precious.read_text() == "mine"
+
+
+def test_an_owner_that_is_a_pipe_is_nobody(output):
+    with taken(output):
+        owner = output.with_name(".x.zarr.owner")
+        owner.unlink()
+        os.mkfifo(owner)
+        with refused(output, None, "another process"), taken(output):
+            pass

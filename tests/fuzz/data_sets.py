@@ -12,11 +12,12 @@ def _preprocess(folder: Path, output: Path) -> None:
     from samssl_cli.stages.preprocess import preprocess
 
     split = folder / "split.json"
+    is_given = split.exists() or split.is_symlink()
     preprocess(
         folder,
         output / "cases.zarr",
-        labeled=None if split.exists() else 1,
-        split_path=split if split.exists() else None,
+        labeled=None if is_given else 1,
+        split_path=split if is_given else None,
         recipe=read_recipe("default", ["preprocess.max_volume_gb=0.1"]),
         num_workers=1,
         force=False,
@@ -36,8 +37,17 @@ def _write_predicted(data: bytes, folder: Path) -> None:
         edits.write({path: tree[path] for path in tree if path.startswith(name)}, place)
 
 
+def predict_into(folder: Path, *, images: Path, force: bool = False) -> None:
+    """Predict images with the sound specialist into a folder that may hold anything."""
+    seeds.predict_sound(seeds.sound(), folder, images=images, force=force)
+
+
 def _predict(folder: Path, output: Path) -> None:
-    seeds.predict_sound(seeds.sound(), output / "there", images=folder / "images")
+    predict_into(output / "there", images=folder / "images")
+
+
+def _predict_again(folder: Path, output: Path) -> None:
+    predict_into(output / "there", images=folder / "images", force=True)
 
 
 DATA_SETS: dict[str, Target] = {
@@ -59,7 +69,7 @@ DATA_SETS: dict[str, Target] = {
         "images to predict, and a folder of earlier predictions",
         no_edits,
         _write_predicted,
-        (_predict,),
+        (_predict, _predict_again),
         edited("predicted"),
     ),
 }

@@ -3,7 +3,7 @@
 A tree maps the path of a file to its content: a JSON value, or one of
 
     {"$text": "..."}    {"$base64": "..."}    {"$times": ["[", 100000]}
-    {"$link": "target"}    {"$fifo": 1}
+    {"$link": "target"}    {"$loop": 1}, a link to itself    {"$fifo": 1}
 
 An input is a list of edits `[operation, path in the tree, value]`: a few lines that say what is
 wrong with an otherwise sound data set or artifact, whatever the layout of the rest has become.
@@ -31,6 +31,7 @@ HOSTILE: tuple[Any, ...] = (
     {"$text": ""}, {"$text": "{"}, {"$text": "\ufeff{}"}, {"$text": '{"a": 1, "a": 2}'},
     {"$times": ["[", 100000]}, {"$times": ['{"a":', 100000]}, {"$base64": "//79"}, {"$fifo": 1},
     {"$link": "/dev/zero"}, {"$link": "/etc/passwd"}, {"$link": "."}, {"$link": "nowhere"},
+    {"$loop": 1},
     {"name": "zstd", "configuration": {"level": 0, "checksum": False}}, {"name": "gzip"},
     {"name": "sharding_indexed", "configuration": {"chunk_shape": [1], "codecs": [],
      "index_codecs": []}}, "float64", "uint8", "int64", "object", "numpy.datetime64", "string",
@@ -53,6 +54,8 @@ def write(tree: Tree, folder: Path) -> None:
 def _write(path: Path, content: Any) -> None:
     if isinstance(content, dict) and "$link" in content:
         path.symlink_to(str(content["$link"]))
+    elif isinstance(content, dict) and "$loop" in content:
+        path.symlink_to(path.name)
     elif isinstance(content, dict) and "$fifo" in content:
         os.mkfifo(path)
     else:

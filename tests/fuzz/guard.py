@@ -43,6 +43,7 @@ _CHANGES = {  # event: how many of its first arguments are paths
     "os.truncate": 1,
     "os.utime": 1,
 }
+_CHANGES_LINKS = ("os.remove", "os.rename", "os.rmdir")  # themselves, not what they lead to
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _MAKES_CLASSES = ("dataclasses.py", "collections/__init__.py", "typing.py", "enum.py")
 
@@ -177,7 +178,8 @@ def _problem(event: str, arguments: tuple[Any, ...], watch: Watch) -> str | None
         paths = [path] if flags & _WRITING else []
     else:
         paths = [_at(path, arguments[-1]) for path in arguments[: _CHANGES[event]]]
-    outside = [path for path in paths if not _may_change(path, watch.writable)]
+    follow = event not in _CHANGES_LINKS
+    outside = [path for path in paths if not _may_change(path, watch.writable, follow=follow)]
     return f"{event} {outside[0]!r}" if outside else None
 
 
@@ -199,10 +201,12 @@ def _at(path: Any, folder: Any) -> Any:
     return path
 
 
-def _may_change(path: Any, writable: Path) -> bool:
+def _may_change(path: Any, writable: Path, *, follow: bool) -> bool:
     if path is None or isinstance(path, int):  # a file that is open already
         return True
-    real = Path(os.path.realpath(os.fsdecode(path)))
+    given = Path(os.fsdecode(path))
+    real = Path(os.path.realpath(given if follow else given.parent))
+    real = real if follow else real / given.name
     return real == Path(os.devnull) or real.is_relative_to(writable)
 
 

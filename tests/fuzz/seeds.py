@@ -89,7 +89,7 @@ def _run_stages(root: Path) -> None:
     predict_sound(root, root / "predicted" / "there", images=root / "predicted" / "images")
 
 
-def predict_sound(root: Path, output: Path, *, images: Path) -> None:
+def predict_sound(root: Path, output: Path, *, images: Path, force: bool = False) -> None:
     """Predict images with the sound specialist."""
     from samssl_cli.stages.predict import predict
 
@@ -103,7 +103,7 @@ def predict_sound(root: Path, output: Path, *, images: Path) -> None:
         refine=False,
         weights=None,
         device="cpu",
-        force=False,
+        force=force,
         progress=Silent(),
         embeddings=None,
     )

@@ -52,6 +52,9 @@ def test_what_is_allowed_is_fine(tmp_path):
         (tmp_path / "a").mkdir()
         (tmp_path / "a" / "b").write_text("x")
         (tmp_path / "a").rename(tmp_path / "c")
+        (tmp_path / "link").symlink_to(tmp_path / "c")
+        (tmp_path / "link").rename(tmp_path / "same")
+        (tmp_path / "same").unlink()
         refuse(f"{tmp_path}/x.nii: is no volume")
 
     verdict = judge(work, named=("x.nii",), writable=tmp_path)

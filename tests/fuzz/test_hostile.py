@@ -146,13 +146,6 @@ def test_a_chunk_that_unpacks_to_more_than_it_may_is_refused(tmp_path, warm):
     refused(warm("labels"), edits.as_input([["set", [file], edits.encoded(bomb)]]), "unpacks")
 
 
-def test_a_file_may_not_be_a_pipe_or_a_device(warm):
-    for name, target in (("data", "dataset"), ("pseudo.zarr", "labels")):
-        for file in list(seeds.tree(name))[::4]:
-            for what in ({"$fifo": 1}, {"$link": "/dev/zero"}):
-                refused(warm(target), edits.as_input([["set", [file], what]]))
-
-
 def weights(tmp_path, name, value):
     path = tmp_path / name
     torch.save(value, path)

@@ -18,6 +18,14 @@ def test_a_file_is_written_and_left_alone_when_it_holds_the_same(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_what_is_no_file_is_replaced_and_never_read(tmp_path, what):
+    path = tmp_path / "a.json"
+    os.mkfifo(path) if what == "pipe" else path.symlink_to("/dev/zero")
+    write_whole(path, b"one")
+    assert path.read_bytes() == b"one"
+
+
 def test_what_fails_leaves_nothing(tmp_path):
     def fail():
         with unfinished(tmp_path / "a.nii.gz") as aside:

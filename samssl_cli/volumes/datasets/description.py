@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from samssl_cli.errors import DataError
+from samssl_cli.volumes.small_file import read_small_file
 
 _MAX_BYTES = 10_000_000
 _MAX_CLASSES = 256  # labels are uint8
@@ -18,9 +19,7 @@ def read_text(path: Path) -> str:
         DataError: when it is missing, larger than 10 MB, or not text.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{path}: larger than 10 MB, expected a short text file")
-        return path.read_text(encoding="utf-8-sig")
+        return read_small_file(path, max_bytes=_MAX_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or NUL in the path
         raise DataError(f"{path}: cannot be read as text: {error}") from error
 
