@@ -12,9 +12,11 @@ readable without running code.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,16 +28,22 @@ from safetensors.numpy import save as write_safetensors
 
 from samssl_cli.artifacts.cases import DatasetFacts
 from samssl_cli.artifacts.draft import Store
-from samssl_cli.artifacts.forms import understood, whole_numbers
+from samssl_cli.artifacts.forms import (
+    understanding_what_is_left,
+    understood,
+    whole_numbers,
+)
 from samssl_cli.artifacts.lineage import generalists_of
-from samssl_cli.artifacts.members import find_damage, read_member, write_member
+from samssl_cli.artifacts.members import read_member, write_member
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.errors import DamagedArtifactError
 from samssl_cli.recipe import Network
+from samssl_cli.volumes.whole_file import writing
 
 Tensors = dict[str, NDArray[Any]]
 
 _LARGEST_PATCH = 1024  # voxels of a side
+_STATE = re.compile(r"step-[0-9]{8,}")
 _KEPT_STATES = 2  # so that a damaged newest state falls back to the one before
 
 
@@ -52,6 +60,8 @@ class Snapshot:
     """State of the gradient scaler; empty without mixed precision."""
     curves: Mapping[str, NDArray[np.float32]]
     """(step,) for each loss term."""
+    where: Path | None = None
+    """Where it lies, for a message; None for one that was handed over."""
 
 
 class Checkpoint:
@@ -100,15 +110,16 @@ def save_progress(directory: Path, snapshot: Snapshot) -> None:
     target = directory / f"step-{snapshot.step:08d}"
     write_member(target, *_to_member(snapshot), staging=directory / "staging")
     for old in _states(directory)[:-_KEPT_STATES]:
-        shutil.rmtree(old)
+        with writing(old):
+            shutil.rmtree(old)
 
 
 def load_progress(directory: Path) -> Snapshot | None:
     """The newest undamaged state of an unfinished run, or None."""
     for path in reversed(_states(directory)):
-        if not find_damage(path):
+        with suppress(DamagedArtifactError), understanding_what_is_left(path):
             member = read_member(path)
-            return _from_member(member.arrays, member.attributes)
+            return replace(_from_member(member.arrays, member.attributes), where=path)
     return None
 
 
@@ -126,7 +137,8 @@ def unpack_snapshot(packed: NDArray[np.uint8]) -> Snapshot:
 
 
 def _states(directory: Path) -> list[Path]:
-    return sorted(directory.glob("step-*"))
+    found = (path for path in directory.glob("step-*") if _STATE.fullmatch(path.name))
+    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
 
 
 def _to_member(snapshot: Snapshot) -> tuple[Tensors, dict[str, Any]]:
@@ -144,6 +156,8 @@ def _from_member(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, An
         found = arrays.items()
         return {key.removeprefix(prefix): array for key, array in found if key.startswith(prefix)}
 
+    if type(attributes["step"]) is not int or not isinstance(attributes["scaler"], dict):
+        raise ValueError(f"step {str(attributes['step'])[:80]}, expected a whole number")
     return Snapshot(
         step=attributes["step"],
         modules={name: unpack_tensors(array) for name, array in part("module.").items()},

@@ -18,6 +18,7 @@ from samssl_cli.artifacts.manifest import (
     Plan,
     current_versions,
     group_metadata,
+    is_member_name,
     is_unfinished,
     read_attributes,
     read_manifest,
@@ -32,7 +33,7 @@ from samssl_cli.errors import (
     MissingArtifactError,
     StaleArtifactError,
 )
-from samssl_cli.volumes.whole_file import writing
+from samssl_cli.volumes.whole_file import refuse_link, writing
 
 _PART = ".part"
 _STAGING = ".staging"
@@ -44,7 +45,12 @@ class Store:
     """A group of members in a draft, with a plan of its own."""
 
     def __init__(self, path: Path, plan: Plan, *, staging: Path) -> None:
-        """Create the group, or continue the one that a killed run left."""
+        """Create the group, or continue the one that a killed run left.
+
+        Raises:
+            ArtifactError: when it is a link, or the disk cannot be written.
+        """
+        refuse_link(path)
         self.path, self.plan, self._staging = path, plan, staging
         if not (path / METADATA).exists():
             self._write_metadata({"plan": plan.to_json()})
@@ -65,10 +71,18 @@ class Store:
         return self.path / name
 
     def close(self, about: Mapping[str, Any]) -> None:
-        """Write the manifest: no member is added after this."""
-        members = {
-            path.name: member_digest(path) for path in sorted(self.path.iterdir()) if path.is_dir()
-        }
+        """Write the manifest: no member is added after this.
+
+        Raises:
+            DamagedArtifactError: when something else lies among the members.
+        """
+        folders = [path for path in sorted(self.path.iterdir()) if path.is_dir()]
+        for path in folders:
+            if not _may_be_member(path):
+                raise DamagedArtifactError(
+                    f"{path}: was not left by samssl; remove it, and run the same command again"
+                )
+        members = {path.name: member_digest(path) for path in folders}
         manifest = Manifest(
             plan=self.plan.to_json(),
             fingerprint=self.plan.fingerprint,
@@ -101,6 +115,8 @@ class Draft:
         """Continue the `.part` beside `output`, or begin one, under a claim that is held."""
         self.output, self.plan, self.claim = output, plan, claim or Claim(output)
         self.path, self.staging = _beside(output, _PART), _beside(output, _STAGING)
+        refuse_link(self.path)
+        refuse_link(_beside(output, _PROGRESS))
         if (shard := self.claim.shard) is not None:  # each has a corner of its own
             self.staging /= f"shard-{shard.number}-of-{shard.count}"
         _remove(self.staging)  # of a killed run
@@ -150,6 +166,7 @@ class Draft:
 
     def reopen(self) -> None:
         """Make a damaged artifact a draft again, of which all that is whole is kept."""
+        refuse_link(self.output)
         self.output.rename(self.path)
         self.root.reopen()
         self.is_resumed = True
@@ -291,11 +308,17 @@ def _part_plan(part: Path) -> dict[str, Any] | None:
     try:
         attributes = read_attributes(part)
         if is_unfinished(attributes):
-            plan: dict[str, Any] = attributes["samssl"]["plan"]
-            return plan
+            plan = attributes["samssl"]["plan"]
+            return plan if isinstance(plan, dict) else None
         return dict(read_manifest(part).plan)
     except ArtifactError:
         return None
+
+
+def _may_be_member(path: Path) -> bool:
+    """Whether a folder in a draft can be a member or a store: not what somebody else put there."""
+    is_whole = (path / METADATA).is_file() and not path.is_symlink()
+    return is_whole and is_member_name(path.name)
 
 
 def _stale(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

@@ -68,14 +68,29 @@ def understanding(path: object) -> Iterator[None]:
         raise misunderstood(path, error) from error
 
 
+@contextmanager
+def understanding_what_is_left(path: object) -> Iterator[None]:
+    """The same for what an unfinished run left, which --force would not make again."""
+    try:
+        yield
+    except _MISUNDERSTOOD as error:
+        raise DamagedArtifactError(
+            f"{path}: is not what samssl leaves there ({_in_short(error)}); it comes from "
+            "elsewhere, or from another version: remove it, and run the same command again"
+        ) from error
+
+
 def misunderstood(path: object, error: Exception) -> DamagedArtifactError:
     """The error for an artifact that is whole and does not hold what samssl writes."""
-    first = next(iter(str(error).splitlines()), "")
     return DamagedArtifactError(
-        f"{path}: does not hold what samssl writes there ({type(error).__name__}: {first[:200]}); "
-        "it comes from elsewhere, or from another version: run the stage that makes it again with "
-        "--force"
+        f"{path}: does not hold what samssl writes there ({_in_short(error)}); it comes from "
+        "elsewhere, or from another version: run the stage that makes it again with --force"
     )
+
+
+def _in_short(error: Exception) -> str:
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first[:200]}"
 
 
 def check_manifest(stored: Mapping[str, Any]) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
-from samssl_cli.artifacts.forms import texts, understood
+from samssl_cli.artifacts.forms import texts, understanding_what_is_left, understood
 from samssl_cli.artifacts.lineage import generalists_of
+from samssl_cli.artifacts.members import read_member_attributes
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.volumes.geometry import Geometry
 
@@ -64,6 +65,20 @@ class PseudoLabels:
             objects=member.attributes["objects"],
             geometry=geometry,
         )
+
+
+def verdicts_of_draft(store: Store, name: str) -> list[bool]:
+    """Whether each object of a case was accepted, in a draft, before it is sealed.
+
+    Raises:
+        DamagedArtifactError: when nothing says so.
+    """
+    path = store.member(name)
+    with understanding_what_is_left(path):
+        found = [record["is_accepted"] for record in read_member_attributes(path)["objects"]]
+        if not all(isinstance(one, bool) for one in found):
+            raise ValueError(f"verdicts {str(found)[:80]}, expected true or false")
+        return found
 
 
 def write_pseudo_label(store: Store, name: str, pseudo: PseudoLabel) -> None:

@@ -28,7 +28,7 @@ Kind = Literal[
 ]
 
 SCHEMA = 1
-_MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,140}")  # never a way out of the store
+_MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,140}")
 METADATA = "zarr.json"
 _MAX_METADATA_BYTES = 50_000_000  # some hundred bytes for each case, chunk and prompt
 _MADE_BY = {
@@ -155,6 +155,11 @@ def is_unfinished(attributes: Mapping[str, Any]) -> bool:
     return isinstance(samssl, dict) and set(samssl) == {"plan"}
 
 
+def is_member_name(name: str) -> bool:
+    """Whether a member may be called so; a name is never a way out of the store."""
+    return _MEMBER_NAME.fullmatch(name) is not None
+
+
 def read_manifest(store: Path, *kinds: Kind) -> Manifest:
     """Read the manifest of a sealed store, and check that it is of one of `kinds` (any, if none).
 
@@ -183,7 +188,7 @@ def read_manifest(store: Path, *kinds: Kind) -> Manifest:
             f"as made by {made_by}"
         )
     for name in stored["members"]:
-        if not _MEMBER_NAME.fullmatch(name):
+        if not is_member_name(name):
             raise DamagedArtifactError(
                 f"{store}: has a member called {name!r}, as samssl names none: it was not made by "
                 "samssl"

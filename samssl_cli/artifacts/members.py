@@ -19,7 +19,7 @@ from samssl_cli.artifacts.manifest import (
     read_attributes,
 )
 from samssl_cli.errors import ArtifactError, DamagedArtifactError
-from samssl_cli.volumes.whole_file import writing
+from samssl_cli.volumes.whole_file import refuse_link, writing
 
 _CHUNK_SIDE = 64
 
@@ -48,8 +48,11 @@ def write_member(
         staging: a directory on the same file system, beside the store, for the unfinished group.
 
     Raises:
-        ArtifactError: when the disk is full, or cannot be written for another reason.
+        ArtifactError: when the disk is full, cannot be written for another reason, or a folder of
+            these is a link, which leads elsewhere.
     """
+    refuse_link(target.parent)
+    refuse_link(staging)
     # The process id keeps a worker that outlived a killed run away from ours.
     unfinished = staging / f"{target.name}.{os.getpid()}"
     with writing(target):

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.artifacts.draft import Store
-from samssl_cli.artifacts.forms import texts, understood
+from samssl_cli.artifacts.forms import texts, understanding_what_is_left, understood
+from samssl_cli.artifacts.members import read_member_attributes
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.errors import StaleArtifactError
 from samssl_cli.volumes.grid import NativeGrid
@@ -120,6 +121,27 @@ def _check_records(records: Sequence[Mapping[str, Any]], about: Mapping[str, Any
         numbers += [record["prediction_ml"], record["reference_ml"]]
         if not all(type(one) in (int, float) and math.isfinite(one) for one in numbers):
             raise ValueError(f"values {str(record)[:80]}, expected numbers")
+
+
+def rows_of_draft(store: Store, name: str, about: Mapping[str, Any]) -> Rows:
+    """The values of one case in a draft, before it is sealed.
+
+    Args:
+        store: the draft.
+        name: of the case.
+        about: `rows`, `metrics` and `class_names`.
+
+    Raises:
+        DamagedArtifactError: when they are none that samssl wrote.
+    """
+    path = store.member(case_member(name))
+    with understanding_what_is_left(path):
+        found: Rows = read_member_attributes(path)["rows"]
+        for row in about["rows"]:
+            if not found[row]:
+                raise ValueError(f"row {row} is empty")
+            _check_records(found[row], about)
+        return found
 
 
 def case_member(name: str) -> str:

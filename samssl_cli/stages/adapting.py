@@ -13,6 +13,7 @@ from torch import nn
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Snapshot, load_progress, save_progress
+from samssl_cli.artifacts.forms import texts, understanding_what_is_left
 from samssl_cli.artifacts.generalist import (
     fold_member,
     fold_weights_member,
@@ -36,6 +37,7 @@ from samssl_cli.training.labeled_objects import LabeledObject, objects_of
 from samssl_cli.training.lessons import make_lessons
 from samssl_cli.training.loop import Hooks, fit
 from samssl_cli.training.state import to_arrays
+from samssl_cli.volumes.whole_file import writing
 
 
 def adapt_and_seal(
@@ -104,8 +106,12 @@ class Course:
             self.work.stop.raise_if_set()
             self._measure(number, fold)
         found = read_member(root.member(member))
-        units = tuple(found.attributes["units"])
-        return Measured(fold.left_out, units, found.arrays["unit_dice"])
+        with understanding_what_is_left(root.member(member)):
+            units, dice = texts(found.attributes["units"]), found.arrays["unit_dice"]
+            num_checks = len(all_checks(self.recipe.adapt))
+            if dice.shape != (num_checks, len(units)) or not np.isfinite(dice).all():
+                raise ValueError(f"Dice of shape {dice.shape}, of {len(units)} units")
+        return Measured(fold.left_out, units, dice)
 
     def _measure(self, number: int, fold: Fold) -> None:
         options, folder = self.recipe.adapt, f"fold-{number}"
@@ -126,7 +132,8 @@ class Course:
                 "asked": [_record(one.about) for one in exam.questions],
             },
         )
-        shutil.rmtree(self.work.draft.scratch() / folder)
+        with writing(scratch := self.work.draft.scratch() / folder):
+            shutil.rmtree(scratch)
 
     def keep(self, number: int, fold: Fold, steps: int) -> None:
         """Keep the weights of a fold after so many steps, unless that was done.

@@ -13,7 +13,13 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.manifest import Manifest, Plan, read_manifest
-from samssl_cli.artifacts.scores import Scores, case_member, write_case_scores, write_values
+from samssl_cli.artifacts.scores import (
+    Scores,
+    case_member,
+    rows_of_draft,
+    write_case_scores,
+    write_values,
+)
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.generalists import GENERALISTS
@@ -253,12 +259,11 @@ def _seal(
 ) -> None:
     import numpy as np
 
-    from samssl_cli.artifacts.members import read_member_attributes
-
     root, options = work.draft.root, recipe.evaluate
     rows = rows_of(is_sane=options.sanity, is_asked=bool(asked), is_refined=is_refined)
     metrics = [column.name for column in columns(in_voxels=bool(options.in_voxels))]
-    records = [read_member_attributes(root.member(case_member(name)))["rows"] for name in names]
+    facts = {"rows": rows, "metrics": metrics, "class_names": cases.facts.class_names}
+    records = [rows_of_draft(root, name, facts) for name in names]
     values = np.array(
         [
             [[[record["values"][m] for m in metrics] for record in case[row]] for case in records]

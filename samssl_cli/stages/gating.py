@@ -12,11 +12,12 @@ import numpy as np
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.draft import Store
+from samssl_cli.artifacts.forms import understanding_what_is_left
 from samssl_cli.artifacts.labels import PseudoLabel, write_pseudo_label
 from samssl_cli.artifacts.members import read_member
 from samssl_cli.artifacts.prompt_set import PromptSet
 from samssl_cli.errors import DataError
-from samssl_cli.gate.arrays import pack, unpack
+from samssl_cli.gate.arrays import check_views, pack, unpack
 from samssl_cli.gate.calibrate import Calibrated, calibrate
 from samssl_cli.gate.features import softness
 from samssl_cli.gate.gate import Gate, mix
@@ -25,6 +26,7 @@ from samssl_cli.gate.view import View, look
 from samssl_cli.generalists.types import Generalist
 from samssl_cli.inference.uncertainty import normalised_entropy
 from samssl_cli.prompts.components import find_objects
+from samssl_cli.prompts.types import ObjectPrompts
 from samssl_cli.recipe import Gate as Options
 from samssl_cli.recipe import Prompt, Recipe
 from samssl_cli.stages.asking import embed_once, hear, place_prompts, seed_of_case
@@ -78,22 +80,26 @@ def label_gated(
         Interrupted: after a signal; the next run resumes.
     """
     answers, simulated = _store(work, "answers"), _store(work, "simulated")
-    seen = [_seen(view) for name in prompts.names for view in _read(answers, name)]
+    num = len(asked.names)
+    seen = [_seen(view) for name in prompts.names for view in _read(answers, name, num)]
     soft = [one.softness for one in seen]
     for name in work.each_pending(simulated, asked.in_order(cases.labeled), "calibrating"):
         generalists = asked.about(name)
         views = _simulated(cases, name, generalists, prompts.options, recipe.gate, soft)
-        _write(simulated, name, views, len(asked.names))
+        _write(simulated, name, views, num)
     found = calibrate(
         cases.labeled,
-        lambda name: _read(simulated, name),
+        lambda name: _read(simulated, name, num),
         [one.agreement for one in seen],
         recipe.gate,
         generalists=asked.names,
     )
     work.progress.note(in_words(found))
     for name in work.each_pending(work.draft.root, prompts.names, "labelling"):
-        pseudo = _mixed(cases, prompts, name, _read(answers, name), found.gate)
+        objects, views = prompts.objects(name), _read(answers, name, num)
+        with understanding_what_is_left(answers.member(name)):
+            _check_objects(objects, views)
+        pseudo = _mixed(cases, prompts, name, objects, views, found.gate)
         write_pseudo_label(work.draft.root, name, pseudo)
     return found.summary
 
@@ -133,9 +139,21 @@ def _write(store: Store, name: str, views: Sequence[View], num_generalists: int)
     store.write(name, arrays, attributes)
 
 
-def _read(store: Store, name: str) -> list[View]:
+def _read(store: Store, name: str, num_generalists: int) -> list[View]:
     member = read_member(store.member(name))
-    return unpack(member.arrays, member.attributes)
+    with understanding_what_is_left(store.member(name)):
+        views = unpack(member.arrays, member.attributes)
+        check_views(views, num_generalists)
+    return views
+
+
+def _check_objects(objects: Sequence[ObjectPrompts], views: Sequence[View]) -> None:
+    """Raise a `ValueError` unless the views are those of the objects, in their order."""
+    for prompted, view in zip(objects, views, strict=True):
+        is_same = (prompted.class_index, prompted.component) == (view.class_index, view.component)
+        here = prompted.mask[view.window.slices]
+        if not is_same or not np.array_equal(here, view.mask) or here.sum() < prompted.mask.sum():
+            raise ValueError(f"class {view.class_index}, component {view.component}: another one")
 
 
 def _heard(
@@ -189,9 +207,14 @@ def _simulated(
 
 
 def _mixed(
-    cases: Cases, prompts: PromptSet, name: str, views: Sequence[View], gate: Gate
+    cases: Cases,
+    prompts: PromptSet,
+    name: str,
+    objects: Sequence[ObjectPrompts],
+    views: Sequence[View],
+    gate: Gate,
 ) -> PseudoLabel:
-    gated = mix(prompts.probability(name), prompts.objects(name), views, gate)
+    gated = mix(prompts.probability(name), objects, views, gate)
     shape = gated.probability.shape[1:]
     return PseudoLabel(
         label=likeliest(gated.probability),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.cases import Cases, UnlabeledCase
-from samssl_cli.artifacts.labels import PseudoLabel, write_pseudo_label
+from samssl_cli.artifacts.labels import PseudoLabel, verdicts_of_draft, write_pseudo_label
 from samssl_cli.artifacts.lineage import merged
 from samssl_cli.artifacts.manifest import Plan
 from samssl_cli.artifacts.prompt_set import PromptSet
@@ -189,12 +189,7 @@ def _in_words(totals: dict[str, int], *, is_own: bool) -> str:
 
 
 def _totals(work: Work, prompts: PromptSet) -> dict[str, int]:
-    from samssl_cli.artifacts.members import read_member_attributes
-
-    objects = [
-        record
-        for name in prompts.names
-        for record in read_member_attributes(work.draft.root.member(name))["objects"]
+    verdicts = [
+        verdict for name in prompts.names for verdict in verdicts_of_draft(work.draft.root, name)
     ]
-    accepted = sum(record["is_accepted"] for record in objects)
-    return {"num_objects": len(objects), "num_accepted": accepted}
+    return {"num_objects": len(verdicts), "num_accepted": sum(verdicts)}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from samssl_cli.artifacts.checkpoint import Snapshot
+from samssl_cli.artifacts.forms import understanding_what_is_left
 from samssl_cli.errors import TrainingError
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Optimization
@@ -91,6 +92,7 @@ def fit(
 
     Raises:
         TrainingError: when the loss is not finite several steps in a row; the last state stays.
+        DamagedArtifactError: when the state to go on from is none of this training.
     """
     run = _Run(method, options, device, team or Team())
     if resume is not None:
@@ -207,7 +209,10 @@ class _Run(Generic[AnyBatch]):
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        restore(snapshot, self._method.modules(), self._optimizer, self._scaler)
+        with understanding_what_is_left(snapshot.where or "the state to go on from"):
+            if not 0 <= snapshot.step <= self._options.steps:
+                raise ValueError(f"after step {snapshot.step} of {self._options.steps}")
+            restore(snapshot, self._method.modules(), self._optimizer, self._scaler)
         self.step = snapshot.step
         for name, curve in snapshot.curves.items():
             self._curves[name][: len(curve)] = curve

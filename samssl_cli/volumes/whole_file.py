@@ -63,6 +63,15 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def refuse_link(folder: Path) -> None:
+    """Raise an `ArtifactError` where what is written into a folder would lie elsewhere."""
+    if folder.is_symlink():
+        raise ArtifactError(
+            f"{folder}: is a link, and nothing is written through one; put what it leads to in its "
+            "place, or remove it"
+        )
+
+
 def free_space(path: Path) -> str:
     """How much room is left where a path would go, for a message."""
     there = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))

@@ -77,3 +77,22 @@ def test_damaged_weights_are_named(loop, tmp_path):
     chunk.write_bytes(chunk.read_bytes()[::-1])
     with pytest.raises(DamagedArtifactError, match="teacher/tensors/c/0"):
         Checkpoint(copy).weights("teacher")
+
+
+def test_what_is_no_state_is_not_looked_at_and_stays(tmp_path):
+    for step in (1, 2, 3):
+        save_progress(tmp_path, snapshot(step))
+    (tmp_path / "step-zzz").mkdir()
+    (tmp_path / "step-99999998").write_text("a file")
+    (tmp_path / "step-99999999").symlink_to(tmp_path / "step-00000002")
+    save_progress(tmp_path, snapshot(4))
+    back = load_progress(tmp_path)
+    assert back is not None
+    assert (back.step, back.where) == (4, tmp_path / "step-00000004")
+    assert sorted(path.name for path in tmp_path.glob("step-*")) == [
+        "step-00000003",
+        "step-00000004",
+        "step-99999998",
+        "step-99999999",
+        "step-zzz",
+    ]

@@ -148,7 +148,7 @@ def changed(data: bytes, tree: Tree, rng: random.Random) -> bytes:
     if edits and rng.random() < 0.3:
         edits.pop(rng.randrange(len(edits)))
     if not edits or rng.random() < 0.8:
-        edits.append(_new_edit(applied(tree, edits), rng))
+        edits.append(_new_edit(applied(tree, edits) or tree, rng))
     return json.dumps(edits[-4:]).encode()
 
 

@@ -79,5 +79,56 @@ def test_weights_of_another_network_are_refused():
     module, other = network(0), nn.Conv3d(1, 1, 1)
     optimizer = build_optimizer(module.parameters(), Training())
     snapshot = take_snapshot({"net": module}, optimizer, no_scaler(), step=0, curves={})
-    with pytest.raises(RuntimeError, match="state_dict"):
+    with pytest.raises(ValueError, match="net are those of another network"):
         restore(snapshot, {"net": other}, optimizer, no_scaler())
+
+
+def change(key, value):
+    """A snapshot of AdamW after a step in which one array is another; None for none."""
+    module = network(0)
+    optimizer = build_optimizer(module.parameters(), Training(optimizer="adamw"))
+    take_steps(module, optimizer, range(1))
+    curves = {"a": np.ones(1, np.float32)}
+    taken = take_snapshot({"net": module}, optimizer, no_scaler(), step=1, curves=curves)
+    part, _, name = key.partition(":")
+    place = {"net": taken.modules["net"], "optimizer": taken.optimizer, "curves": taken.curves}
+    if value is None:
+        del place[part][name]
+    else:
+        place[part][name] = value
+    return taken, module, optimizer
+
+
+OTHERS = {
+    "a weight of another shape": ("net:0.weight", np.zeros((2, 1, 3, 3), np.float32)),
+    "a weight less": ("net:0.weight", None),
+    "a weight more": ("net:9.weight", np.zeros(1, np.float32)),
+    "a moment of another shape": ("optimizer:0.exp_avg", np.zeros(2, np.float32)),
+    "a moment less": ("optimizer:0.exp_avg", None),
+    "a moment of no parameter": ("optimizer:99.exp_avg", np.zeros(2, np.float32)),
+    "a moment of no number": ("optimizer:x.exp_avg", np.zeros(2, np.float32)),
+    "an unknown quantity": ("optimizer:0.x", np.zeros((2, 1, 3, 3, 3), np.float32)),
+    "a step before the first": ("optimizer:0.step", np.array(-1, np.float32)),
+    "a curve of two steps": ("curves:a", np.ones(2, np.float32)),
+    "a curve of texts": ("curves:a", np.array(["1"])),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), OTHERS.values(), ids=OTHERS)
+def test_a_snapshot_of_another_training_is_refused_before_it_changes_anything(key, value):
+    snapshot, module, optimizer = change(key, value)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with pytest.raises((ValueError, LookupError)):
+        restore(snapshot, {"net": module}, optimizer, no_scaler())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+def test_every_optimiser_keeps_what_a_snapshot_is_compared_with():
+    for name in ("adamw", "sgd"):
+        for momentum in (0.0, 0.9):
+            module = network(0)
+            options = Training(optimizer=name, momentum=momentum)
+            optimizer = build_optimizer(module.parameters(), options)
+            take_steps(module, optimizer, range(1))
+            taken = take_snapshot({"net": module}, optimizer, no_scaler(), step=1, curves={})
+            restore(taken, {"net": module}, optimizer, no_scaler())
