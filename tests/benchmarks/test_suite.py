@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks.entries import ENTRIES, inference, startup
+from benchmarks.entries import ENTRIES, inference, startup, training
 from benchmarks.suite import Entry, Pair, measure, missing
 
 ROOT = Path(__file__).parents[2]
@@ -198,3 +198,17 @@ def test_samssl_and_monai_by_hand_give_the_same(monkeypatch, norm):
     assert ours.shape == theirs.shape == (2, 20, 16, 16)
     assert one.difference(ours, theirs) <= one.tolerance
     assert ours.std() > 0.01  # not one half everywhere
+
+
+@pytest.mark.parametrize("feed", ["h5", "NIfTI"])
+def test_samssl_and_the_plain_loop_take_the_same_steps(monkeypatch, feed):
+    monkeypatch.setattr(training, "SHAPE", (40, 36, 32))
+    monkeypatch.setattr(training, "PATCH", (32, 32, 32))
+    monkeypatch.setattr(training, "STEPS", 3)
+    for one in training.pairs():
+        if feed in one.title:
+            ours, theirs = one.ours(), one.theirs()
+            assert len(ours) == len(theirs) == training.GIVEN_STEPS
+            assert one.difference(ours, theirs) <= one.tolerance
+            assert abs(ours[1] - ours[0]) > 2 * one.tolerance * ours[0]  # it is not one that stands
+            assert one.difference([ours[0], ours[0]], theirs) > one.tolerance
