@@ -1,8 +1,8 @@
 """The entries of the suite, one file each."""
 
-from benchmarks.entries import inference, startup, training
+from benchmarks.entries import inference, sam, startup, training
 from benchmarks.suite import Entry
 
 ENTRIES: dict[str, Entry] = {
-    entry.name: entry for entry in (startup.ENTRY, inference.ENTRY, training.ENTRY)
+    entry.name: entry for entry in (startup.ENTRY, inference.ENTRY, sam.ENTRY, training.ENTRY)
 }

@@ -86,11 +86,16 @@ class Scores:
     def read(self, name: str) -> CaseScores:
         """Read one case."""
         member = self._store.member(_PREFIX + name)
+        grid = NativeGrid.from_json(member.attributes["grid"])
+        maps = {key: member.arrays.get(key) for key in ("prediction", "pseudo_label")}
+        for key, found in maps.items():
+            if found is not None and found.shape != grid.shape:
+                raise ValueError(f"{key} of shape {found.shape}, expected {grid.shape}")
         return CaseScores(
             prediction=member.arrays["prediction"],
-            grid=NativeGrid.from_json(member.attributes["grid"]),
+            grid=grid,
             rows=member.attributes["rows"],
-            pseudo_label=member.arrays.get("pseudo_label"),
+            pseudo_label=maps["pseudo_label"],
             prompts=member.attributes["prompts"],
             diagnosis=member.attributes["diagnosis"],
         )

@@ -18,7 +18,7 @@ from torch import Tensor
 from samssl_cli.generalists.embedding_cache import EmbeddingCache
 from samssl_cli.generalists.sam_predictor import SlicePredictor
 
-_SCHEMA = 1
+_SCHEMA = 2
 """Raised whenever the code computes other features from the same pictures."""
 
 

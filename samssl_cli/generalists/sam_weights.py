@@ -14,6 +14,7 @@ from samssl_cli.generalists.sam_architecture import (
     build,
     detect,
 )
+from samssl_cli.generalists.sam_attention import make_lean
 from samssl_cli.generalists.state_dict import check_state_dict, read_state_dict
 
 ArchitectureName = Literal["auto", "vit_b", "vit_l", "vit_h"]
@@ -44,6 +45,7 @@ def load_sam(path: Path, *, device: str, architecture: ArchitectureName = "auto"
         cure=f"expected {PUBLISHED}, or set sam_label.options.sam.architecture to auto",
     )
     sam.load_state_dict(weights, strict=True, assign=True)
+    make_lean(sam)
     sam.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(-1, 1, 1), persistent=False)
     sam.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(-1, 1, 1), persistent=False)
     return sam.requires_grad_(False).eval().to(device)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from samssl_cli.errors import DeviceError
 from samssl_cli.progress import Progress
+from samssl_cli.stages.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +19,7 @@ def pick_device(wanted: str, progress: Progress | None = None) -> "torch.device"
     `auto` takes the first CUDA device, or else the CPU and says so (never MPS, which lacks 3D
     operators). On a CPU the number of threads is that of the cores this process may use, so that
     jobs that share a machine by affinity (Slurm, taskset) do not crowd each other; OMP_NUM_THREADS
-    overrides it.
+    overrides it. Memory that is freed is kept for the next tensor.
 
     Raises:
         DeviceError: when the device is unknown or not there.
@@ -27,6 +28,7 @@ def pick_device(wanted: str, progress: Progress | None = None) -> "torch.device"
 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(num_cores())
+    keep_freed_memory()
     has_cuda = torch.cuda.is_available()
     if wanted == "auto" and not has_cuda and progress is not None:
         progress.note(f"torch {torch.__version__} finds no CUDA device: on the CPU")

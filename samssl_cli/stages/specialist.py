@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.forms import misunderstood, understanding
 from samssl_cli.artifacts.manifest import read_manifest
-from samssl_cli.errors import UsageError
+from samssl_cli.errors import SamsslError
 from samssl_cli.inference.grid import from_grid, to_grid
 from samssl_cli.inference.sliding_window import predict_probability
 from samssl_cli.networks import build_network
@@ -79,7 +79,7 @@ def _check_fits(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> None:
     try:
         with torch.device("meta"):
             expected = _build(checkpoint).state_dict()
-    except (RuntimeError, ValueError, TypeError, ArithmeticError, UsageError) as error:
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, SamsslError) as error:
         raise misunderstood(checkpoint.path, error) from error
     wrong = [
         name
