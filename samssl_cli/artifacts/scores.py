@@ -4,8 +4,7 @@ scores.zarr/values          value (rows, cases, classes, metrics)
 scores.zarr/case.CASE       label maps in the native grid, rows of values, prompts, diagnosis
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,16 @@ from samssl_cli.errors import StaleArtifactError
 from samssl_cli.volumes.grid import NativeGrid
 
 _PREFIX = "case."
+_LARGEST = 1e100  # sums of more would be infinite
+_RECORD = {
+    "class_index",
+    "values",
+    "missed",
+    "spurious",
+    "is_empty",
+    "prediction_ml",
+    "reference_ml",
+}
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Row name (how the label map came about) to one record per foreground class."""
@@ -121,27 +130,39 @@ def _check_records(records: Sequence[Mapping[str, Any]], about: Mapping[str, Any
     """Raise a `ValueError` or `KeyError` unless there is one whole record per class, or none."""
     if len(records) not in (0, len(about["class_names"]) - 1):
         raise ValueError(f"{len(records)} records, expected one per class")
-    for record in records:
+    for class_index, record in enumerate(records, start=1):
+        if set(record) != _RECORD or record["class_index"] != class_index:
+            raise ValueError(f"record {str(record)[:80]}, expected one of class {class_index}")
+        if not all(type(record[flag]) is bool for flag in ("missed", "spurious", "is_empty")):
+            raise ValueError(f"record {str(record)[:80]}, expected true or false")
         numbers = [record["values"][name] for name in about["metrics"]]
         numbers += [record["prediction_ml"], record["reference_ml"]]
-        if not all(type(one) in (int, float) and math.isfinite(one) for one in numbers):
+        if not all(type(one) in (int, float) and abs(one) <= _LARGEST for one in numbers):
             raise ValueError(f"values {str(record)[:80]}, expected numbers")
 
 
-def rows_of_draft(store: Store, name: str, about: Mapping[str, Any]) -> Rows:
+def rows_of_draft(
+    store: Store,
+    name: str,
+    about: Mapping[str, Any],
+    check_diagnosis: Callable[[Mapping[str, Any]], None],
+) -> Rows:
     """The values of one case in a draft, before it is sealed.
 
     Args:
         store: the draft.
         name: of the case.
         about: `rows`, `metrics` and `class_names`.
+        check_diagnosis: raises a KeyError, TypeError or ValueError for one that nobody made.
 
     Raises:
         DamagedArtifactError: when they are none that samssl wrote.
     """
     path = store.member(case_member(name))
     with understanding_what_is_left(path):
-        found: Rows = read_member_attributes(path)["rows"]
+        attributes = read_member_attributes(path)
+        check_diagnosis(attributes["diagnosis"])
+        found: Rows = attributes["rows"]
         for row in about["rows"]:
             if not found[row]:
                 raise ValueError(f"row {row} is empty")

@@ -5,13 +5,13 @@ weights gave 61 Dice on whole volumes and 73 with windows of the training size (
 resolution, one label). The window is therefore not a choice of the user.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from monai.inferers.utils import sliding_window_inference
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from samssl_cli.errors import DeviceError
 from samssl_cli.recipe import Inference
@@ -62,14 +62,45 @@ class _Predictor:
     """A network that takes fewer windows at a time once the memory was too small for more.
 
     The result is the same, but for dropout that is switched on: its draws follow the batches.
+
+    Windows of nothing but air, one value per channel, are predicted once: they are many in CT that
+    was clipped, and in brains without their skulls.
     """
 
     def __init__(self, network: Callable[[Tensor], Tensor]) -> None:
         self._network = network
         self._most: int | None = None
+        self._is_random = isinstance(network, nn.Module) and any(
+            module.training for module in network.modules()
+        )
+        self._air: tuple[float, ...] | None = None
+        self._in_air: Tensor | None = None
+        """What it predicted for windows of that air (classes, *patch_size)."""
 
     def __call__(self, windows: Tensor) -> Tensor:
         """The class probabilities (B, classes, *patch_size) of windows (B, C, *patch_size)."""
+        values = [None if self._is_random else _only_values(window) for window in windows]
+        self._look_up_air(windows, values)
+        wanted = [index for index, found in enumerate(values) if not self._is_known(found)]
+        if len(wanted) == len(windows):
+            return self._predicted(windows)
+        assert self._in_air is not None
+        probability = self._in_air.repeat(len(windows), 1, 1, 1, 1)
+        if wanted:
+            probability[wanted] = self._predicted(windows[wanted])
+        return probability
+
+    def _look_up_air(self, windows: Tensor, values: Sequence[tuple[float, ...] | None]) -> None:
+        """Predict the first window of air; one of another air takes its place."""
+        for window, found in zip(windows, values, strict=True):
+            if found is not None and not self._is_known(found):
+                self._air, self._in_air = found, self._predicted(window[None])[0]
+                return
+
+    def _is_known(self, values: tuple[float, ...] | None) -> bool:
+        return values is not None and values == self._air
+
+    def _predicted(self, windows: Tensor) -> Tensor:
         probability = self._attempt(windows)
         while probability is None:
             self._halve(windows)
@@ -95,6 +126,14 @@ class _Predictor:
         self._most = before // 2
         if windows.is_cuda:
             torch.cuda.empty_cache()
+
+
+def _only_values(window: Tensor) -> tuple[float, ...] | None:
+    """The one value of each channel of (C, *patch_size); None when a channel has more."""
+    first = window.flatten(1)[:, 0]
+    if not bool((window == first[:, None, None, None]).all()):
+        return None
+    return tuple(first.tolist())
 
 
 def _slide(

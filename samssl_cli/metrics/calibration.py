@@ -11,6 +11,9 @@ from scipy import ndimage
 _MARGIN_VOXELS = 10  # what is looked at beyond the object: its border, and not all the background
 
 
+_MOST_VOXELS = 2**53  # beyond, floats do not count one by one
+
+
 @dataclass(frozen=True)
 class ReliabilityCounts:
     """Voxels of one class by their predicted probability; those of several cases add up.
@@ -66,12 +69,21 @@ class ReliabilityCounts:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ReliabilityCounts":
-        """The counts that `to_json` described."""
-        return cls(
+        """The counts that `to_json` described.
+
+        Raises:
+            KeyError, TypeError, ValueError: when it did not describe these.
+        """
+        read = cls(
             np.array(values["count"], np.int64),
             np.array(values["confidence_sum"], np.float64),
             np.array(values["hits"], np.float64),
         )
+        for name, array in vars(read).items():
+            is_in_range = ((array >= 0) & (array <= _MOST_VOXELS)).all()
+            if array.ndim != 1 or array.shape != read.count.shape or not is_in_range:
+                raise ValueError(f"{name}: expected a count for each bin")
+        return read
 
     def _mean(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(self.count > 0, total / np.maximum(self.count, 1), np.nan)

@@ -18,6 +18,7 @@ from scipy import ndimage
 from samssl_cli.metrics.postprocess import NEIGHBOURS_26
 from samssl_cli.prompts.types import Box, ObjectPrompts, Points
 
+_MOST_VOXELS = 2**53  # beyond, floats do not count one by one
 _LEAST_VOXELS = 64  # smaller components of a reference are not worth a prompt, and not missed
 
 
@@ -36,8 +37,17 @@ class _Counts:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `vars` gave; other keys beside it are left alone."""
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+        """Read what `vars` gave; other keys beside it are left alone.
+
+        Raises:
+            KeyError: when one is missing.
+            ValueError: when one is no count.
+        """
+        read = {field.name: values[field.name] for field in fields(cls)}
+        for name, value in read.items():
+            if type(value) not in (int, float) or not 0 <= value <= _MOST_VOXELS:
+                raise ValueError(f"{name}: {str(value)[:80]!r}, expected a count")
+        return cls(**read)
 
 
 @dataclass(frozen=True)

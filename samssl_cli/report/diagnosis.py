@@ -3,11 +3,12 @@
 Counts are added up over the cases; a share is the share of the sums.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import Any
 
+from samssl_cli.artifacts.forms import understanding
 from samssl_cli.artifacts.scores import Scores
 from samssl_cli.metrics.calibration import ReliabilityCounts
 from samssl_cli.metrics.quality import AcceptanceRate, PromptQuality, PseudoLabelQuality
@@ -47,6 +48,29 @@ def quality_tables(scores: Scores) -> tuple[QualityTable, ...]:
     return tuple(_table(title, cells, by_class) for by_class, title, cells in tables if by_class)
 
 
+def check_diagnosis(diagnosis: Mapping[str, Any], *, class_names: Sequence[str]) -> None:
+    """Read what is to be reported of one case.
+
+    Args:
+        diagnosis: see `stages.diagnosis`.
+        class_names: background first.
+
+    Raises:
+        KeyError, TypeError, ValueError: when it is nothing that samssl diagnosed.
+    """
+    for kind, by_class in diagnosis.items():
+        for name in class_names[1:]:
+            for read in _READ[kind]:
+                read(by_class[name])
+
+
+_READ: Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], ...]] = {
+    "reliability": (ReliabilityCounts.from_json,),
+    "prompts": (PromptQuality.from_json,),
+    "pseudo_labels": (PseudoLabelQuality.from_json, AcceptanceRate.from_json),
+}
+
+
 def _curves(scores: Scores) -> dict[str, ReliabilityCounts]:
     return {
         name: reduce(add, map(ReliabilityCounts.from_json, cases))
@@ -73,9 +97,13 @@ def _pseudo_labels(scores: Scores) -> dict[str, tuple[PseudoLabelQuality, Accept
 
 def _by_class(scores: Scores, kind: str) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     """Each class with its records of all cases; nothing when this was not diagnosed."""
+    class_names = scores.about["class_names"]
     cases = [scores.diagnosis(name) for name in scores.names]
+    with understanding(scores.path):
+        for case in cases:
+            check_diagnosis(case, class_names=class_names)
     if all(kind in case for case in cases):
-        for name in scores.about["class_names"][1:]:
+        for name in class_names[1:]:
             yield name, [case[kind][name] for case in cases]
 
 

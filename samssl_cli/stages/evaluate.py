@@ -259,11 +259,14 @@ def _seal(
 ) -> None:
     import numpy as np
 
+    from samssl_cli.report.diagnosis import check_diagnosis
+
     root, options = work.draft.root, recipe.evaluate
     rows = rows_of(is_sane=options.sanity, is_asked=bool(asked), is_refined=is_refined)
     metrics = [column.name for column in columns(in_voxels=bool(options.in_voxels))]
     facts = {"rows": rows, "metrics": metrics, "class_names": cases.facts.class_names}
-    records = [rows_of_draft(root, name, facts) for name in names]
+    check = partial(check_diagnosis, class_names=cases.facts.class_names)
+    records = [rows_of_draft(root, name, facts, check) for name in names]
     values = np.array(
         [
             [[[record["values"][m] for m in metrics] for record in case[row]] for case in records]

@@ -12,6 +12,7 @@ from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.forms import misunderstood, understanding
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.errors import SamsslError
+from samssl_cli.inference.folding import fold_for_inference
 from samssl_cli.inference.grid import from_grid, to_grid
 from samssl_cli.inference.sliding_window import predict_probability
 from samssl_cli.networks import build_network
@@ -61,8 +62,11 @@ def load_specialist(checkpoint: Checkpoint, options: Inference, device: torch.de
     _check_fits(checkpoint, weights)
     network = _build(checkpoint)
     network.load_state_dict(weights)
+    network.eval()
+    if device.type == "cpu":
+        fold_for_inference(network)
     network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch types only 4-D formats
-    return Specialist(network.eval(), checkpoint.patch_size, options, device)
+    return Specialist(network, checkpoint.patch_size, options, device)
 
 
 def _build(checkpoint: Checkpoint) -> nn.Module:

@@ -71,13 +71,19 @@ def _read_prompts(folder: Path, _: Path) -> None:
             assert all(prompt.extent is not None or prompt for prompt in found.sets)
 
 
-def _read_scores(folder: Path, _: Path) -> None:
+def _read_scores(folder: Path, output: Path) -> None:
     from samssl_cli.artifacts.scores import Scores
+    from samssl_cli.report.diagnosis import quality_tables, reliabilities
+    from samssl_cli.report.scores_table import write_csv, write_json
     from samssl_cli.stages.compare import compare
 
     scores = Scores(folder)
     for name in scores.names:
         scores.read(name)
+    assert len(quality_tables(scores)) <= 2
+    assert len(reliabilities(scores)) < len(scores.about["class_names"])
+    write_csv(scores, output / "scores.csv")
+    write_json(scores, output / "scores.json")
     compare({"one": [folder], "other": [folder]}, progress=Silent())
 
 

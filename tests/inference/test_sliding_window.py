@@ -149,3 +149,56 @@ def test_flips_cost_eight_predictions():
 
     predict(count, image(*PATCH), flips=True)
     assert calls == [1] * 8
+
+
+class Counting(nn.Module):
+    """A network that counts the windows it sees."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.num_windows = inner, 0
+
+    def forward(self, windows: Tensor) -> Tensor:
+        self.num_windows += len(windows)
+        found: Tensor = self.inner(windows)
+        return found
+
+
+def body_in_air() -> np.ndarray:
+    volume = np.full((1, 40, 12, 8), -1.5, np.float32)
+    volume[:, 14:20] = image(6, 12, 8)
+    return volume
+
+
+@pytest.mark.parametrize("window_batch", [1, 2, 3, 64])
+def test_windows_of_air_are_predicted_once(network, window_batch, monkeypatch):
+    careful, counting = Counting(network).eval(), Counting(network).eval()
+    volume = body_in_air()
+    found = predict(counting, volume, window_batch=window_batch)
+    monkeypatch.setattr("samssl_cli.inference.sliding_window._only_values", lambda _: None)
+    expected = predict(careful, volume, window_batch=window_batch)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert counting.num_windows < 0.5 * careful.num_windows
+
+
+def test_each_air_has_a_prediction_of_its_own(network):
+    network.eval()
+    volume = np.zeros((1, 48, 6, 4), np.float32)
+    volume[:, 16:32], volume[:, 32:] = 3.0, -2.0
+    with torch.no_grad():
+        expected = [
+            network(torch.full((1, 1, *PATCH), value))[0].softmax(0) for value in (0.0, 3.0, -2.0)
+        ]
+    found = predict(network, volume, overlap=0.0)
+    for index, one in enumerate(expected):
+        start = 16 * index
+        np.testing.assert_allclose(found[:, start : start + 8], one, atol=1e-6)
+
+
+def test_dropout_is_drawn_anew_in_air():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv3d(1, 2, 1), nn.Dropout(0.5)).eval()
+    network[1].train()
+    found = predict(network, np.ones((1, 8, 6, 64), np.float32), overlap=0.0)
+    windows = np.split(found, 16, axis=-1)
+    assert not any(np.array_equal(windows[0], other) for other in windows[1:])

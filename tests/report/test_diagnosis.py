@@ -21,7 +21,7 @@ def prompts(positive, inside):
 class FakeScores:
     """Two cases whose counts differ: 1 of 1 and 1 of 3 positive points are inside."""
 
-    names = ("a", "b")
+    names, path = ("a", "b"), "scores.zarr"
 
     def __init__(self, scored="checkpoint"):
         self.about = {"class_names": ["background", "organ"], "scored": scored}

@@ -18,7 +18,7 @@ class FakeScores:
     """Two cases of one class: one found exactly, one missed."""
 
     def __init__(self):
-        self.names = ("a", "b")
+        self.names, self.path = ("a", "b"), "scores.zarr"
         classes = ["background", "organ"]
         self.about = {
             "rows": ["raw"],

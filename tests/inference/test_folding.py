@@ -1,0 +1,93 @@
+"""A folded network predicts what it predicted before."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from samssl_cli.inference.folding import SubpixelConvolution, fold_for_inference
+from samssl_cli.networks import build_network
+from samssl_cli.recipe import Network
+
+
+def trained(*, num_classes=2, **options):
+    """A network whose statistics, scales and slopes are not those that it began with."""
+    torch.manual_seed(0)
+    network = build_network(Network(**options), in_channels=1, num_classes=num_classes)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm3d | nn.InstanceNorm3d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_()
+            if isinstance(module, nn.PReLU):
+                module.weight.uniform_(0.1, 0.4)
+        network.train()
+        for _ in range(2):
+            network(torch.randn(2, 1, 32, 32, 32))
+    return network.eval()
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("num_classes", [2, 4, 6])
+def test_a_unet_predicts_the_same(norm, dropout, num_classes):
+    network = trained(
+        name="unet", channels=[8, 16, 16], norm=norm, dropout=dropout, num_classes=num_classes
+    )
+    image = torch.randn(2, 1, 24, 16, 8)
+    with torch.inference_mode():
+        expected = network(image)
+        fold_for_inference(network)
+        torch.testing.assert_close(network(image), expected, atol=1e-5, rtol=1e-4)
+    kinds = {type(module) for module in network.modules()}
+    assert nn.BatchNorm3d not in kinds
+    assert nn.PReLU not in kinds
+    assert (SubpixelConvolution in kinds) == (num_classes <= 4)
+    rates = {
+        module.p for module in network.modules() if isinstance(module, nn.Dropout3d | nn.Dropout)
+    }
+    assert rates == {dropout}  # for what is uncertain
+
+
+@pytest.mark.parametrize("name", ["vnet", "segresnet"])
+def test_other_networks_predict_the_same(name):
+    network = trained(name=name, channels=[8] if name == "segresnet" else [4])
+    image = torch.randn(1, 1, 32, 32, 32)
+    with torch.inference_mode():
+        expected = network(image)
+        fold_for_inference(network)
+        torch.testing.assert_close(network(image), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_an_upsampling_is_a_convolution_and_a_shuffle():
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose3d(5, 3, 3, stride=2, padding=1, output_padding=1)
+    assert SubpixelConvolution.is_replaceable(layer)
+    features = torch.randn(2, 5, 4, 3, 6)
+    torch.testing.assert_close(SubpixelConvolution(layer)(features), layer(features))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"kernel_size": 2, "padding": 0, "output_padding": 0},
+        {"stride": 1, "output_padding": 0},
+        {"bias": False},
+        {"padding": 0},
+        {"out_channels": 32},
+        {"dilation": 2},
+    ],
+)
+def test_no_other_layer_is_taken_for_one(changed):
+    sound = {
+        "in_channels": 5,
+        "out_channels": 3,
+        "kernel_size": 3,
+        "stride": 2,
+        "padding": 1,
+        "output_padding": 1,
+    }
+    assert SubpixelConvolution.is_replaceable(nn.ConvTranspose3d(**sound))
+    assert not SubpixelConvolution.is_replaceable(nn.ConvTranspose3d(**(sound | changed)))
+    assert not SubpixelConvolution.is_replaceable(copy.copy(nn.Conv3d(5, 3, 3)))
