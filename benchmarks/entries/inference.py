@@ -22,8 +22,8 @@ from benchmarks.suite import Entry, Pair
 SHAPE = (120, 96, 48)
 PATCH = (64, 64, 32)
 """Of recipe `quick`."""
-FIELD = (160, 160, 104)
-"""Of 1.5 mm, with the brain in it."""
+FIELD = (240, 240, 155)
+"""Of BraTS at 1 mm, with the brain in it: a ninth of the windows is air."""
 BRAIN = (0.62, 0.76, 0.9)
 """Its diameters, as shares of the field: about those of BraTS."""
 
@@ -133,5 +133,5 @@ ENTRY = Entry(
     summary="a whole volume, beside MONAI's sliding_window_inference called by hand",
     pairs=pairs,
     needs={"monai": "monai"},
-    repeats=5,
+    repeats=3,
 )
