@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 Values = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ def _critical_values(
     shares = _shares(num_cases, num_resamples, seed)
     means = shares @ centred  # (resamples, m)
     variance = (shares @ centred**2 - means**2).clip(min=0)
-    limit = max(_LEAST_LIMIT, float(stats.t.ppf(1 - tail, num_cases - 1)))
+    limit = max(_LEAST_LIMIT, float(stdtrit(num_cases - 1, 1 - tail)))
     errors = np.maximum(np.sqrt(variance / (num_cases - 1)), error / limit)
     ratios = np.divide(means, errors, out=np.zeros_like(means), where=errors > 0)
     below, above = np.quantile(ratios, (tail, 1 - tail), axis=0)

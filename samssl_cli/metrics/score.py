@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from samssl_cli.errors import DataError
 from samssl_cli.metrics import METRICS
@@ -158,9 +158,9 @@ def _boxes(label: Label, num_classes: int) -> list[Box | None]:
     if num_classes < 2:
         return []
     if label.flags.f_contiguous:
-        found = ndimage.find_objects(label.T, max_label=num_classes - 1)
+        found = scipy.ndimage.find_objects(label.T, max_label=num_classes - 1)
         return [box and box[::-1] for box in found]
-    return list(ndimage.find_objects(label, max_label=num_classes - 1))
+    return list(scipy.ndimage.find_objects(label, max_label=num_classes - 1))
 
 
 def _joint(one: Box | None, other: Box | None) -> Box:
