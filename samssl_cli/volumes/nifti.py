@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samssl_cli.errors import DataError
+from samssl_cli.volumes.file_names import NIFTI_SUFFIXES
 from samssl_cli.volumes.grid import NativeGrid, voxel_sizes
 from samssl_cli.volumes.voxels import (
     Image,
@@ -21,8 +22,6 @@ from samssl_cli.volumes.voxels import (
     times,
 )
 from samssl_cli.volumes.whole_file import free_space, unfinished
-
-SUFFIXES = (".nii.gz", ".nii")
 
 _NIFTI2_HEADER_BYTES = 540
 _XFORM_CODES = range(6)  # what nibabel does not know it takes for 0, and the place is lost
@@ -114,7 +113,7 @@ def _load(path: Path) -> Any:
         raise DataError(f"{path}: is no file, but a pipe or a device; name a volume")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty (0 bytes); copy or export it again")
-    if path.is_file() and not path.name.endswith(SUFFIXES):
+    if path.is_file() and not path.name.endswith(NIFTI_SUFFIXES):
         raise DataError(f"{path}: expected a name that ends in .nii or .nii.gz; convert it")
     try:
         return _kind(path).from_filename(path, mmap=False)
@@ -200,7 +199,7 @@ def _decompressed(path: Path, nifti: Any) -> Any:
 
 
 def _write(path: Path, stored: NDArray[np.generic], grid: NativeGrid) -> None:
-    if not path.name.endswith(SUFFIXES):
+    if not path.name.endswith(NIFTI_SUFFIXES):
         raise DataError(f"{path}: a NIfTI file is named *.nii.gz or *.nii")
     import nibabel as nib
 
