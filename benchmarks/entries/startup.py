@@ -18,6 +18,8 @@ from benchmarks.suite import Entry, Pair
 
 ROOT = Path(__file__).parents[2]
 
+_UP_TO_DATE = "is up to date"
+
 BARE = """\
 import typer
 
@@ -49,6 +51,16 @@ channels = [4, 8]
 method = "supervised"
 steps = 1
 patch_size = [16, 16, 16]
+
+[retrain]
+steps = 1
+patch_size = [16, 16, 16]
+
+[prompt]
+num_sets = 2
+
+[sam_label]
+generalist = "region-growing"
 """
 
 
@@ -72,7 +84,7 @@ def failures(*finished: Finished) -> float:
 
 
 def pairs() -> Iterator[Pair]:
-    """Help, version, and a stage whose artifact is there already."""
+    """Help, version, and every stage whose artifact is there already."""
     with TemporaryDirectory() as folder:
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE, encoding="utf-8")
@@ -81,11 +93,14 @@ def pairs() -> Iterator[Pair]:
         bare_help = partial(theirs, "--help", expected="Do nothing at all")
         bare_work = partial(theirs, "work", expected="nothing to do for nobody")
         ours = partial(_run, bytecode, "-m", "samssl_cli")
-        stage = _trained(Path(folder), ours)
+        stages = _done(Path(folder), ours)
         for title, asked, peer in (
             ("--help", partial(ours, "--help", expected="preprocess"), bare_help),
             ("--version", partial(ours, "--version", expected="samssl "), bare_work),
-            ("up to date", partial(ours, *stage, expected="is up to date"), bare_work),
+            *(
+                (f"{stage[0]}, up to date", partial(ours, *stage, expected=_UP_TO_DATE), bare_work)
+                for stage in stages
+            ),
         ):
             yield Pair(title, asked, peer, failures, tolerance=0.0)
 
@@ -104,20 +119,33 @@ def _run(bytecode: Path, *arguments: object, expected: str) -> Finished:
     return Finished(done.returncode, done.stdout + done.stderr, expected)
 
 
-def _trained(folder: Path, samssl: Callable[..., Finished]) -> list[object]:
-    """The arguments of a `train-ssl` that has been done."""
+def _done(folder: Path, samssl: Callable[..., Finished]) -> list[list[object]]:
+    """The arguments of every stage, and of `predict`, all of which have been done."""
     from samssl_cli.volumes.phantom import make_phantom_dataset
 
-    make_phantom_dataset(
-        folder / "data", num_train=1, num_labeled=1, num_test=1, shape=(24, 24, 16)
-    )
-    recipe, cases = folder / "recipe.toml", folder / "cases.zarr"
+    data, recipe = folder / "data", folder / "recipe.toml"
+    # Four test cases: for fewer, evaluate takes Student's quantile from scipy.
+    make_phantom_dataset(data, num_train=2, num_labeled=1, num_test=4, shape=(24, 24, 16))
     recipe.write_text(RECIPE, encoding="utf-8")
-    stage = ["train-ssl", cases, "-o", folder / "specialist.zarr", "--recipe", recipe]
-    for command in (["preprocess", folder / "data", "-o", cases], [*stage, "--device", "cpu"]):
-        done = samssl(*command, expected=".zarr")
+    names = ("cases", "specialist", "prompts", "pseudo", "student", "scores", "predicted")
+    cases, specialist, prompts, pseudo, student, scores, predicted = (
+        folder / f"{name}.zarr" for name in names
+    )
+    commands: list[list[object]] = [
+        ["preprocess", data, "-o", cases],
+        ["train-ssl", cases, "-o", specialist],
+        ["prompt", cases, specialist, "-o", prompts],
+        ["sam-label", cases, prompts, "-o", pseudo],
+        ["retrain", cases, pseudo, "-o", student],
+        ["evaluate", cases, student, "-o", scores],
+        ["predict", student, data / "imagesTs", "-o", predicted.with_suffix("")],
+    ]
+    for command in commands:
+        command += ["--recipe", recipe]
+        device = [] if command[0] == "preprocess" else ["--device", "cpu"]
+        done = samssl(*command, *device, expected=str(folder))
         assert done.is_good, done.said
-    return list(stage)
+    return commands
 
 
 ENTRY = Entry(

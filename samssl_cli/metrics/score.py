@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -192,8 +193,8 @@ def _score_class(comparison: Comparison, class_index: int, grid: _Grid) -> Class
 
 def _summarise_class(scores: Sequence[ClassScore]) -> ClassSummary:
     names = tuple(scores[0].values)
-    values = np.array([[score.values[name] for name in names] for score in scores])
-    low, high = mean_interval(values, bounds=(0, [largest_value(name) for name in names]))
+    values = np.array([[score.values[name] for name in names] for score in scores], np.float64)
+    low, high = _interval(values.tobytes(), names)
     std = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(len(names))
 
     def by_name(row: NDArray[np.float64]) -> dict[str, float]:
@@ -211,6 +212,15 @@ def _summarise_class(scores: Sequence[ClassScore]) -> ClassSummary:
         low=by_name(low),
         high=by_name(high),
     )
+
+
+@lru_cache(maxsize=1024)  # a table and a file ask about the same scores
+def _interval(
+    values: bytes, names: tuple[str, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The interval of the mean of each column of (cases, metrics) float64."""
+    table = np.frombuffer(values, np.float64).reshape(-1, len(names))
+    return mean_interval(table, bounds=(0, [largest_value(name) for name in names]))
 
 
 def largest_value(name: str) -> float:

@@ -58,12 +58,12 @@ def test_help_version_and_list(arguments):
 @pytest.mark.parametrize(
     ("stage", "slow"),
     [
-        ("preprocess", WORK),  # looks into the data set
+        ("preprocess", DRAWING),
         ("train-ssl", DRAWING),
         ("prompt", DRAWING),
         ("sam-label", DRAWING),
         ("retrain", DRAWING),
-        ("evaluate", WORK),  # shows the scores
+        ("evaluate", WORK),  # sums up the scores, and shows them
     ],
 )
 def test_up_to_date(loop, phantom, recipe_path, stage, slow):
@@ -77,6 +77,15 @@ def test_up_to_date(loop, phantom, recipe_path, stage, slow):
         "evaluate": (cases, loop.path("student"), "-o", loop.path("scores")),
     }
     finished, _ = run(stage, *arguments[stage], "--recipe", recipe_path, slow=slow)
+    assert "is up to date" in finished.stderr
+
+
+def test_predicted_already(loop, phantom, recipe_path, tmp_path):
+    predict = ("predict", loop.path("student"), phantom / "imagesTs", "-o", tmp_path)
+    options = ("--recipe", recipe_path, "--device", "cpu")
+    run(*predict, *options, slow=())
+    slow = [name for name in DRAWING if name != "filelock"]  # of the summary, which is looked over
+    finished, _ = run(*predict, *options, slow=slow)
     assert "is up to date" in finished.stderr
 
 
