@@ -18,6 +18,7 @@ def main() -> None:
     """Run `samssl` with the arguments of this process."""
     leave_on_signals()  # before typer, torch and others take seconds to import
     _open_missing_streams()
+    _let_no_plugin_look_on()
     from samssl_cli.cli import app
 
     try:
@@ -40,6 +41,11 @@ def _is_out_of_memory(problem: Exception) -> bool:
     is_told = "can't allocate memory" in str(problem) or "not enough memory" in str(problem)
     is_of_torch = type(problem).__name__ == "OutOfMemoryError"
     return isinstance(problem, MemoryError) or is_of_torch or is_told
+
+
+def _let_no_plugin_look_on() -> None:
+    """Keep pydantic from asking every package of the environment for a plugin, for each command."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _open_missing_streams() -> None:

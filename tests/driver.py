@@ -40,6 +40,11 @@ def _start(order: dict[str, Any]) -> int:
 
 
 def _import_all() -> None:
+    import filelock
+    import nibabel
+    import safetensors.numpy
+    import scipy.ndimage
+    import scipy.spatial
     import torch
     import torch._dynamo  # what the first step of an optimiser imports
     import zarr
@@ -47,11 +52,13 @@ def _import_all() -> None:
     from samssl_cli.cli import app
     from samssl_cli.inference import sliding_window
     from samssl_cli.metrics import postprocess, score
-    from samssl_cli.prompts import build
+    from samssl_cli.prompts import build, serialize
     from samssl_cli.stages import fitting, specialist
 
     torch.set_num_threads(1)
-    used = (zarr, app, sliding_window, postprocess, score, build, fitting, specialist)
+    libraries = (filelock, nibabel, safetensors, scipy, zarr)
+    ours = (app, sliding_window, postprocess, score, build, serialize, fitting, specialist)
+    used = (*libraries, *ours)
     assert all(used)
 
 

@@ -5,18 +5,21 @@ unpack to far more than their chunk. So the metadata is compared with the one fo
 `write_member` gives, and the frame of every chunk with the size of the chunk, before zarr is asked.
 """
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Collection
 from itertools import product
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.manifest import METADATA
 from samssl_cli.errors import DamagedArtifactError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LARGEST_CHUNK = 32 * 2**20
 """Decoded bytes; up to here one chunk reads faster than several."""
@@ -56,6 +59,7 @@ def read_array(member: Path, name: str, files: Collection[str]) -> NDArray[Any]:
     Raises:
         DamagedArtifactError: when it is not an array as samssl writes them.
     """
+    import numpy as np
     import zarr
 
     path = member / name
@@ -91,6 +95,8 @@ def _check(path: Path, chunks: Collection[str]) -> None:
 
 def _form(found: Any) -> tuple[list[int], list[int], np.dtype[Any]]:
     """Shape, shape of a chunk, and type; a `ValueError` or `KeyError` for any other form."""
+    import numpy as np
+
     if set(found) - _KEYS or (found["zarr_format"], found["node_type"]) != (3, "array"):
         raise ValueError(f"not the metadata of an array: {', '.join(map(str, found))[:80]}")
     if [codec["name"] for codec in found["codecs"]] != _CODECS:

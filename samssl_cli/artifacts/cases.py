@@ -7,14 +7,13 @@
 label, and the fingerprint that later stages record does not cover the held-out labels.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.forms import texts, understood
@@ -22,7 +21,12 @@ from samssl_cli.artifacts.manifest import digest, read_manifest
 from samssl_cli.artifacts.members import Member
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.errors import DamagedArtifactError
-from samssl_cli.volumes.geometry import Geometry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from samssl_cli.volumes.geometry import Geometry
 
 VISIBLE = "visible"
 
@@ -78,7 +82,7 @@ class DatasetFacts:
         }
 
     @classmethod
-    def from_json(cls, about: Mapping[str, Any]) -> "DatasetFacts":
+    def from_json(cls, about: Mapping[str, Any]) -> DatasetFacts:
         """Read what `to_json` gave; other keys of `about` are ignored.
 
         Raises:
@@ -147,13 +151,13 @@ class Cases:
     def read_unlabeled(self, name: str) -> UnlabeledCase:
         """Read the image of any case."""
         member = self._store.member(name)
-        geometry = Geometry.from_json(member.attributes["geometry"])
+        geometry = _geometry(member.attributes)
         return UnlabeledCase(name, self._image(member, geometry), geometry)
 
     @understood
     def geometry(self, name: str) -> Geometry:
         """How any case lies in its file; its image is not read."""
-        return Geometry.from_json(self._store.attributes(name)["geometry"])
+        return _geometry(self._store.attributes(name))
 
     def read_labeled(self, name: str) -> LabeledCase:
         """Read a labeled case."""
@@ -163,9 +167,9 @@ class Cases:
     @understood
     def _read_labeled(self, name: str) -> LabeledCase:
         member = self._store.member(name)
-        geometry = Geometry.from_json(member.attributes["geometry"])
+        geometry = _geometry(member.attributes)
         label = member.arrays["label"]
-        if label.dtype != np.uint8 or label.shape != geometry.shape:
+        if label.dtype != "uint8" or label.shape != geometry.shape:
             raise ValueError(f"label of {label.dtype} {label.shape}, expected {geometry.shape}")
         return LabeledCase(name, self._image(member, geometry), label, geometry)
 
@@ -173,9 +177,16 @@ class Cases:
         """The image of a case, if it is one of these channels on the grid of its geometry."""
         image = member.arrays["image"]
         expected = (len(self.facts.channel_names), *geometry.shape)
-        if image.dtype != np.float16 or image.shape != expected:
+        if image.dtype != "float16" or image.shape != expected:
             raise ValueError(f"image of {image.dtype} {image.shape}, expected {expected}")
         return image
+
+
+def _geometry(attributes: Mapping[str, Any]) -> Geometry:
+    """How a case lies in its file, from the attributes of its member."""
+    from samssl_cli.volumes.geometry import Geometry
+
+    return Geometry.from_json(attributes["geometry"])
 
 
 def write_case(

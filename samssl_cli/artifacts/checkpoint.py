@@ -11,6 +11,8 @@ readable without running code.
     checkpoint.zarr/curves      one (steps,) array per loss term
 """
 
+from __future__ import annotations
+
 import json
 import re
 import shutil
@@ -18,13 +20,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as read_safetensors
-from safetensors.numpy import save as write_safetensors
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from samssl_cli.artifacts.cases import DatasetFacts
 from samssl_cli.artifacts.draft import Store
@@ -40,7 +36,11 @@ from samssl_cli.errors import DamagedArtifactError
 from samssl_cli.recipe import Network
 from samssl_cli.volumes.whole_file import writing
 
-Tensors = dict[str, NDArray[Any]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Tensors: TypeAlias = "dict[str, NDArray[Any]]"
 
 _LARGEST_PATCH = 1024  # voxels of a side
 _STATE = re.compile(r"step-[0-9]{8,}")
@@ -125,6 +125,8 @@ def load_progress(directory: Path) -> Snapshot | None:
 
 def pack_snapshot(snapshot: Snapshot) -> NDArray[np.uint8]:
     """Lay a state out as bytes, (N,) uint8: for another process."""
+    import numpy as np
+
     arrays, attributes = _to_member(snapshot)
     told = np.frombuffer(json.dumps(attributes).encode(), np.uint8)
     return pack_tensors({**arrays, "attributes": told})
@@ -169,6 +171,9 @@ def _from_member(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, An
 
 def pack_tensors(tensors: Tensors) -> NDArray[np.uint8]:
     """Lay tensors out as the bytes of a safetensors file: (N,) uint8."""
+    import numpy as np
+    from safetensors.numpy import save as write_safetensors
+
     whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     return np.frombuffer(write_safetensors(whole), np.uint8)
 
@@ -179,6 +184,9 @@ def unpack_tensors(packed: NDArray[np.uint8]) -> Tensors:
     Raises:
         DamagedArtifactError: when they are not a safetensors file.
     """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as read_safetensors
+
     try:
         tensors: Tensors = read_safetensors(packed.tobytes())
     except SafetensorError as error:

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import BusyArtifactError
 from samssl_cli.volumes.small_file import read_small_file
@@ -185,6 +183,8 @@ class _Hold:
     """A lock file, and beside it the name of its holder."""
 
     def __init__(self, path: Path) -> None:
+        from filelock import FileLock  # a tenth of a second, and most commands lock nothing
+
         self._path, self._owner = path, path.with_suffix(".owner")
         self._lock = FileLock(path)
 
@@ -235,6 +235,8 @@ class _Hold:
         self._path.unlink(missing_ok=True)
 
     def _try(self) -> bool:
+        from filelock import Timeout
+
         with writing(self._path):
             if self._path.is_symlink():  # older versions of filelock follow it, and empty the file
                 raise OSError("is a link; remove it")

@@ -1,5 +1,7 @@
 """An artifact in the making: up to date, resume, refuse, or seal."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -7,9 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.claims import Claim, Wait, claimed, silently
 from samssl_cli.artifacts.manifest import (
@@ -34,6 +34,9 @@ from samssl_cli.errors import (
     StaleArtifactError,
 )
 from samssl_cli.volumes.whole_file import refuse_link, writing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PART = ".part"
 _STAGING = ".staging"

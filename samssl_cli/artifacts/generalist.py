@@ -8,20 +8,23 @@
 `about` names the row of the GENERALISTS table that can use them.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.checkpoint import Tensors, pack_tensors, unpack_tensors
 from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.forms import texts, understood
 from samssl_cli.artifacts.store import SealedStore
 from samssl_cli.volumes.half import Half
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ALL = "weights"
 _OF_FOLD = "weights."
@@ -80,7 +83,7 @@ class GeneralistWeights:
             if name.startswith(_OF_FOLD)
         )
 
-    def of_fold(self, fold: LeftOut) -> "GeneralistWeights":
+    def of_fold(self, fold: LeftOut) -> GeneralistWeights:
         """The same generalist with the weights of one of its folds."""
         other = copy.copy(self)
         other._member = fold.member

@@ -4,15 +4,19 @@ They are kept in the native grid of their image, so that a score never depends o
 import contract keeps this module out of reach of train-ssl, prompt, sam-label and retrain.
 """
 
-from pathlib import Path
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.forms import understood
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.artifacts.store import SealedStore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 HELD_OUT = "heldout"
 

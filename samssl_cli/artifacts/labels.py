@@ -1,18 +1,22 @@
 """Pseudo-labels: what the generalist and the specialist together say about the unlabeled cases."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.forms import texts, understanding_what_is_left, understood
 from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.members import read_member_attributes
 from samssl_cli.artifacts.store import SealedStore
-from samssl_cli.volumes.geometry import Geometry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from samssl_cli.volumes.geometry import Geometry
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class PseudoLabels:
     @understood
     def read(self, name: str) -> PseudoLabel:
         """Read the pseudo-label of a case."""
+        from samssl_cli.volumes.geometry import Geometry
+
         member = self._store.member(name)
         arrays = member.arrays
         geometry = Geometry.from_json(member.attributes["geometry"])

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,6 +117,8 @@ def file_digest(path: Path) -> str:
 
 def current_versions() -> dict[str, str]:
     """The versions of the packages that decide a result, read without importing them."""
+    from importlib import metadata
+
     return {name: metadata.version(name) for name in _PACKAGES}
 
 

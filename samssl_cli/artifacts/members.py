@@ -1,13 +1,13 @@
 """Sub-groups of arrays that are written whole, moved into place, and checked when they are read."""
 
+from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.arrays import LARGEST_CHUNK, read_array
 from samssl_cli.artifacts.forms import check_member, understanding
@@ -20,6 +20,9 @@ from samssl_cli.artifacts.manifest import (
 )
 from samssl_cli.errors import ArtifactError, DamagedArtifactError
 from samssl_cli.volumes.whole_file import refuse_link, writing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _CHUNK_SIDE = 64
 

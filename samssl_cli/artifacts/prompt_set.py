@@ -1,20 +1,23 @@
 """What the specialist says of the unlabeled cases: its predictions, and the prompts from them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from samssl_cli.artifacts.draft import Store
 from samssl_cli.artifacts.forms import understood
 from samssl_cli.artifacts.lineage import generalists_of
 from samssl_cli.artifacts.store import SealedStore
-from samssl_cli.prompts.serialize import pack, unpack
-from samssl_cli.prompts.types import ObjectPrompts
 from samssl_cli.recipe import Prompt
-from samssl_cli.volumes.geometry import Geometry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from samssl_cli.prompts.types import ObjectPrompts
+    from samssl_cli.volumes.geometry import Geometry
 
 _OWN = ("probability", "uncertainty")
 
@@ -37,6 +40,8 @@ class PromptSet:
     @understood
     def objects(self, name: str) -> tuple[ObjectPrompts, ...]:
         """The prompts for every object that the specialist found in a case; possibly none."""
+        from samssl_cli.prompts.serialize import unpack
+
         member = self._store.member(name)
         arrays = {key: array for key, array in member.arrays.items() if key not in _OWN}
         described = member.attributes["prompts"]
@@ -48,17 +53,21 @@ class PromptSet:
     @understood
     def geometry(self, name: str) -> Geometry:
         """How the grid of a case relates to its native image."""
+        from samssl_cli.volumes.geometry import Geometry
+
         return Geometry.from_json(self._store.attributes(name)["geometry"])
 
     @understood
     def probability(self, name: str) -> NDArray[np.float32]:
         """The specialist's probabilities (classes, I, J, K)."""
+        from samssl_cli.volumes.geometry import Geometry
+
         member = self._store.member(name)
         probability: NDArray[Any] = member.arrays["probability"]
         shape = Geometry.from_json(member.attributes["geometry"]).shape
         if probability.ndim != 4 or probability.shape[1:] != shape:
             raise ValueError(f"probability of {probability.shape}, expected {shape}")
-        return probability.astype(np.float32)
+        return probability.astype("float32")
 
 
 def write_prompts(
@@ -72,11 +81,13 @@ def write_prompts(
     notes: Sequence[str] = (),
 ) -> None:
     """Write the predictions and prompts of one case; `notes` say what did not go as planned."""
+    from samssl_cli.prompts.serialize import pack
+
     i, j, k = uncertainty.shape
     arrays, attributes = pack(objects, (i, j, k))
     own = {
-        "probability": probability.astype(np.float16),
-        "uncertainty": uncertainty.astype(np.float16),
+        "probability": probability.astype("float16"),
+        "uncertainty": uncertainty.astype("float16"),
     }
     facts = {
         "prompts": attributes,

@@ -11,6 +11,7 @@ from samssl_cli.cli.demo import demo
 from samssl_cli.cli.doctor import doctor
 from samssl_cli.cli.evaluate import evaluate
 from samssl_cli.cli.export import export
+from samssl_cli.cli.help_page import TitledCommands
 from samssl_cli.cli.list_parts import list_parts
 from samssl_cli.cli.predict import predict
 from samssl_cli.cli.preprocess import preprocess
@@ -26,6 +27,8 @@ from samssl_cli.cli.weights import weights
 
 app = typer.Typer(
     name="samssl",
+    cls=TitledCommands,
+    rich_markup_mode=None,
     help="SAM-assisted semi-supervised 3D medical image segmentation.",
     epilog="The loop: preprocess, train-ssl, prompt, sam-label, retrain, evaluate. "
     "Each command resumes where it was stopped and does nothing when it is up to date. "

@@ -86,7 +86,6 @@ def evaluate(
     from samssl_cli.report.scores_table import as_json as scores_as_json
     from samssl_cli.report.scores_table import score_table
     from samssl_cli.stages.evaluate import evaluate as stage
-    from samssl_cli.stages.reporting import report as write_report
 
     resolved = opt.resolve(
         recipe,
@@ -118,12 +117,25 @@ def evaluate(
         )
         if path is None:  # other shards have still to do theirs
             return
-        page = report and write_report(cases, what, path, report, beside=others, progress=progress)
+        page = report and _write_report(cases, what, path, report, others, progress)
     scores = Scores(path)
     show_table(score_table(scores, title=f"{what} on {cases}"))
     say(_json(scores_as_json(scores)) if as_json else path)
     if page is not None and not as_json:
         say(page)
+
+
+def _write_report(
+    cases: Path,
+    what: Path,
+    scores: Path,
+    folder: Path,
+    beside: dict[str, Path],
+    progress: TerminalProgress,
+) -> Path:
+    from samssl_cli.stages.reporting import report  # draws with matplotlib
+
+    return report(cases, what, scores, folder, beside=beside, progress=progress)
 
 
 def _json(value: object) -> str:

@@ -91,11 +91,11 @@ def resolve(name: str, overrides: list[str] | None, **values: Any) -> "Recipe":
 
 def _spelled_out(flags: dict[str, Any]) -> dict[str, Any]:
     """The same flags without short names of generalists, such as `medsam`."""
-    from samssl_cli.generalists.presets import spelled_out
-
     named = flags.get(_GENERALIST)
     if named is None:
         return flags
+    from samssl_cli.generalists.presets import spelled_out
+
     meant = [spelled_out(name) for name in ([named] if isinstance(named, str) else named)]
     spelled = {**flags, _GENERALIST: [name for name, _ in meant]}
     for _, options in meant:
@@ -112,18 +112,22 @@ def split_name(word: str) -> tuple[str | None, Path]:
 
 def shard(text: str | None) -> "Shard | None":
     """Read `--shard K/N` or `--shard auto`."""
+    if text is None:
+        return None
     import os
 
     from samssl_cli.stages.sharding import read_shard
 
-    return None if text is None else read_shard(text, os.environ)
+    return read_shard(text, os.environ)
 
 
 def embedding_cache(folder: Path | None, max_gb: float) -> "EmbeddingCache | None":
     """The cache of `--embeddings`, or none."""
+    if folder is None:
+        return None
     from samssl_cli.generalists.embedding_cache import EmbeddingCache
 
-    return None if folder is None else EmbeddingCache(folder, max_gb=max_gb)
+    return EmbeddingCache(folder, max_gb=max_gb)
 
 
 def checkpoints(values: list[str]) -> "Weights":

@@ -67,8 +67,8 @@ def _spacing(text: str | None) -> str | list[float] | None:
 
 
 def _labeled(text: str | None) -> int | tuple[str, ...] | None:
-    from samssl_cli.volumes.datasets.roles import read_names
-
     if text is None or text.isdecimal():
         return None if text is None else int(text)
+    from samssl_cli.volumes.datasets.roles import read_names
+
     return read_names(Path(text))

@@ -7,9 +7,11 @@ import typer
 
 from samssl_cli.cli import options as opt
 from samssl_cli.cli.console import TerminalProgress, say
+from samssl_cli.cli.help_page import TitledCommands
 from samssl_cli.cli.list_parts import list_parts
 
 recipe = typer.Typer(
+    cls=TitledCommands,
     help="The recipes: which there are, what each key says, and a file of your own.",
     no_args_is_help=True,
 )

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from samssl_cli.cli.console import TerminalProgress, say
+from samssl_cli.cli.help_page import TitledCommands
 
 weights = typer.Typer(
+    cls=TitledCommands,
     help="The weights of generalists: which there are, whether a file is sound, a safe copy.",
     no_args_is_help=True,
 )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
 
 _MARGIN_VOXELS = 10  # what is looked at beyond the object: its border, and not all the background
 
@@ -120,7 +120,7 @@ def _neighbourhood(mask: NDArray[np.bool_]) -> tuple[slice, ...] | None:
     """The bounding box of a mask with a margin, or None when the mask is empty."""
     if not mask.any():
         return None
-    (frame,) = ndimage.find_objects(mask.astype(np.uint8))
+    (frame,) = scipy.ndimage.find_objects(mask.astype(np.uint8))
     return tuple(
         slice(max(0, side.start - _MARGIN_VOXELS), side.stop + _MARGIN_VOXELS) for side in frame
     )

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from samssl_cli.volumes.blur import blurred
 
@@ -45,6 +45,6 @@ def blur_largest_component(
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest connected component of a mask; empty for an empty mask."""
-    numbers, _ = ndimage.label(mask, NEIGHBOURS_26)
+    numbers, _ = scipy.ndimage.label(mask, NEIGHBOURS_26)
     sizes = np.bincount(numbers.ravel())[1:]  # number 0 is everything else
     return numbers == sizes.argmax() + 1 if sizes.size else mask

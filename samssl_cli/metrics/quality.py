@@ -12,8 +12,8 @@ from functools import reduce
 from typing import Any, Self
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from samssl_cli.metrics.postprocess import NEIGHBOURS_26
 from samssl_cli.prompts.types import Box, ObjectPrompts, Points
@@ -219,7 +219,7 @@ def prompt_quality(
     prompted = np.zeros_like(mask)
     for one in own:
         prompted |= one.mask
-    numbers, _ = ndimage.label(mask, NEIGHBOURS_26)
+    numbers, _ = scipy.ndimage.label(mask, NEIGHBOURS_26)
     ious = _box_ious(own, numbers)
     return replace(
         _point_counts(own, mask),
@@ -247,7 +247,7 @@ def _point_counts(objects: Sequence[ObjectPrompts], mask: NDArray[np.bool_]) -> 
 
 def _box_ious(objects: Sequence[ObjectPrompts], numbers: NDArray[np.integer[Any]]) -> list[float]:
     """The overlap of each box with the box of the component that it shares most voxels with."""
-    frames = [_as_box(frame) for frame in ndimage.find_objects(numbers)]
+    frames = [_as_box(frame) for frame in scipy.ndimage.find_objects(numbers)]
     return [_box_iou(box, numbers, frames) for box in _boxes(objects)]
 
 

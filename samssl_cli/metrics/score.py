@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from samssl_cli.errors import DataError
 from samssl_cli.metrics import METRICS
@@ -158,9 +159,9 @@ def _boxes(label: Label, num_classes: int) -> list[Box | None]:
     if num_classes < 2:
         return []
     if label.flags.f_contiguous:
-        found = ndimage.find_objects(label.T, max_label=num_classes - 1)
+        found = scipy.ndimage.find_objects(label.T, max_label=num_classes - 1)
         return [box and box[::-1] for box in found]
-    return list(ndimage.find_objects(label, max_label=num_classes - 1))
+    return list(scipy.ndimage.find_objects(label, max_label=num_classes - 1))
 
 
 def _joint(one: Box | None, other: Box | None) -> Box:
@@ -192,8 +193,8 @@ def _score_class(comparison: Comparison, class_index: int, grid: _Grid) -> Class
 
 def _summarise_class(scores: Sequence[ClassScore]) -> ClassSummary:
     names = tuple(scores[0].values)
-    values = np.array([[score.values[name] for name in names] for score in scores])
-    low, high = mean_interval(values, bounds=(0, [largest_value(name) for name in names]))
+    values = np.array([[score.values[name] for name in names] for score in scores], np.float64)
+    low, high = _interval(values.tobytes(), names)
     std = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(len(names))
 
     def by_name(row: NDArray[np.float64]) -> dict[str, float]:
@@ -211,6 +212,15 @@ def _summarise_class(scores: Sequence[ClassScore]) -> ClassSummary:
         low=by_name(low),
         high=by_name(high),
     )
+
+
+@lru_cache(maxsize=1024)  # a table and a file ask about the same scores
+def _interval(
+    values: bytes, names: tuple[str, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The interval of the mean of each column of (cases, metrics) float64."""
+    table = np.frombuffer(values, np.float64).reshape(-1, len(names))
+    return mean_interval(table, bounds=(0, [largest_value(name) for name in names]))
 
 
 def largest_value(name: str) -> float:

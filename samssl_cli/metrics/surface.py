@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import KDTree
 
 Spacing = tuple[float, float, float]
 Mask = NDArray[np.bool_]
@@ -104,7 +103,7 @@ def nsd(distances: SurfaceDistances, tolerance: float) -> float:
 
 def surface(mask: Mask) -> Mask:
     """Mark the voxels of a mask with a face neighbour outside it; (I, J, K) bool to the same."""
-    return mask & ~ndimage.binary_erosion(mask)
+    return mask & ~scipy.ndimage.binary_erosion(mask)
 
 
 def diagonal(shape: tuple[int, ...], spacing: Spacing) -> float:
@@ -119,13 +118,13 @@ def _pooled(distances: SurfaceDistances) -> Distances:
 def _nearest(points: Mask, targets: Mask, spacing: Spacing) -> Distances:
     """The distance of each voxel of `points` to the nearest of `targets`, in memory order."""
     where, among = np.argwhere(points) * spacing, np.argwhere(targets) * spacing
-    tree = KDTree(among, leafsize=32, balanced_tree=False)
+    tree = scipy.spatial.KDTree(among, leafsize=32, balanced_tree=False)
     near = _NEAR * float(np.prod(spacing)) ** (1 / 3)
     distances = np.asarray(tree.query(where, distance_upper_bound=near)[0], np.float64)
     is_far = np.isinf(distances)
     if np.count_nonzero(is_far) * len(among) <= _VOXELS_PER_LOOK * targets.size:
         distances[is_far] = tree.query(where[is_far])[0]
     else:
-        everywhere = ndimage.distance_transform_edt(~targets, sampling=spacing)
+        everywhere = scipy.ndimage.distance_transform_edt(~targets, sampling=spacing)
         distances[is_far] = np.asarray(everywhere)[points][is_far]
     return distances

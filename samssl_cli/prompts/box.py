@@ -1,8 +1,8 @@
 """The strategy `box`: frame the specialist's mask."""
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from samssl_cli import recipe
 from samssl_cli.prompts.types import Box, Prompt
@@ -25,7 +25,7 @@ def box(
 
 def bounding_box(mask: NDArray[np.bool_], margin_voxels: int) -> Box:
     """Frame a mask (I, J, K) that is not empty, with a margin that ends at the volume's border."""
-    (frame,) = ndimage.find_objects(mask.astype(np.uint8))
+    (frame,) = scipy.ndimage.find_objects(mask.astype(np.uint8))
     assert frame is not None, "the mask is empty"
     low = [max(0, side.start - margin_voxels) for side in frame]
     high = [min(n, s.stop + margin_voxels) for n, s in zip(mask.shape, frame, strict=True)]

@@ -39,7 +39,7 @@ Tables = Annotated[dict[str, dict[str, Any]], AfterValidator(_refuse_what_is_not
 class Section(BaseModel):
     """A table of a recipe: unknown keys are refused, values cannot change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     without_effect: ClassVar[frozenset[str]] = frozenset()
     """Keys that change no result: they are no part of a fingerprint."""

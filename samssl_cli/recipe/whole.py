@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from samssl_cli.recipe.adapt import Adapt
 from samssl_cli.recipe.augmentation import Augmentation
 from samssl_cli.recipe.evaluate import Evaluate
@@ -20,19 +22,19 @@ from samssl_cli.recipe.training import Retrain, TrainSsl
 class Recipe(Section):
     """All sections of a run."""
 
-    preprocess: Preprocess = Preprocess()
-    network: Network = Network()
-    augmentation: Augmentation = Augmentation()
-    train_ssl: TrainSsl = TrainSsl()
-    prompt: Prompt = Prompt()
-    first_guess: FirstGuess = FirstGuess()
-    sam_label: SamLabel = SamLabel()
-    gate: Gate = Gate()
-    retrain: Retrain = Retrain()
-    inference: Inference = Inference()
-    evaluate: Evaluate = Evaluate()
-    pretrain_scout: PretrainScout = PretrainScout()
-    adapt: Adapt = Adapt()
+    preprocess: Preprocess = Field({}, validate_default=True)
+    network: Network = Field({}, validate_default=True)
+    augmentation: Augmentation = Field({}, validate_default=True)
+    train_ssl: TrainSsl = Field({}, validate_default=True)
+    prompt: Prompt = Field({}, validate_default=True)
+    first_guess: FirstGuess = Field({}, validate_default=True)
+    sam_label: SamLabel = Field({}, validate_default=True)
+    gate: Gate = Field({}, validate_default=True)
+    retrain: Retrain = Field({}, validate_default=True)
+    inference: Inference = Field({}, validate_default=True)
+    evaluate: Evaluate = Field({}, validate_default=True)
+    pretrain_scout: PretrainScout = Field({}, validate_default=True)
+    adapt: Adapt = Field({}, validate_default=True)
 
     def narrowed(self) -> "Recipe":
         """The same recipe without the options of methods and generalists that are not chosen."""
@@ -50,8 +52,7 @@ class Recipe(Section):
 
     def options(self, *sections: str) -> dict[str, Any]:
         """The named sections as plain JSON values, without what changes no result."""
-        found = {name: getattr(self, name) for name in sections}
-        return {
-            name: section.model_dump(mode="json", exclude=set(section.without_effect))
-            for name, section in found.items()
-        }
+        without = {name: set(getattr(self, name).without_effect) for name in sections}
+        # The serializer of the whole recipe is there; a section would have to build its own.
+        dumped = self.model_dump(mode="json", include=set(sections), exclude=without)
+        return {name: dumped[name] for name in sections}

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from samssl_cli.errors import DataError
-from samssl_cli.volumes import nifti
 from samssl_cli.volumes.datasets.dataset import RawCase
+from samssl_cli.volumes.file_names import NIFTI_SUFFIXES
 
 
 def find_images(paths: Sequence[Path], channel_names: Sequence[str]) -> list[RawCase]:
@@ -51,7 +51,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     files = (file for file in path.iterdir() if not file.name.startswith("."))
-    return sorted(file for file in files if file.name.endswith(nifti.SUFFIXES))
+    return sorted(file for file in files if file.name.endswith(NIFTI_SUFFIXES))
 
 
 def _split_name(file: Path) -> tuple[str, int]:
@@ -64,7 +64,7 @@ def _split_name(file: Path) -> tuple[str, int]:
 
 def _stem(file: Path) -> str:
     name = file.name
-    for ending in nifti.SUFFIXES:
+    for ending in NIFTI_SUFFIXES:
         name = name.removesuffix(ending)
     return name
 

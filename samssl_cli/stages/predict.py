@@ -13,7 +13,6 @@ from samssl_cli.recipe import Recipe
 from samssl_cli.stages.images import find_images
 from samssl_cli.stages.prediction_folder import Outputs, PredictionFolder
 from samssl_cli.stages.prediction_summary import write_summary
-from samssl_cli.volumes import nifti
 from samssl_cli.volumes.datasets.dataset import Dataset, RawCase
 
 if TYPE_CHECKING:
@@ -118,9 +117,9 @@ def _refinement(
     recipe: Recipe, weights: "Weights", progress: Progress, *, refine: bool
 ) -> "Refinement | None":
     """Who refines the predictions, if anybody does."""
-    from samssl_cli.stages.refining import plan_refinement
-
     if refine:
+        from samssl_cli.stages.refining import plan_refinement
+
         return plan_refinement(recipe, weights, progress)
     if weights:
         file = weights if isinstance(weights, Path) else next(iter(weights.values()))
@@ -206,6 +205,7 @@ def _predictor(
 
     def predict_one(case: RawCase, to_write: Outputs) -> None:
         from samssl_cli.stages.preparation import prepare_image
+        from samssl_cli.volumes import nifti
         from samssl_cli.volumes.geometry import to_native_probability
 
         image, grid = images.read_image(case, max_bytes=max_bytes)

@@ -19,7 +19,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from samssl_cli.artifacts.manifest import file_digest
@@ -30,7 +29,6 @@ from samssl_cli.stages.prediction_folder import (
     as_text,
     read_json,
 )
-from samssl_cli.volumes import nifti
 from samssl_cli.volumes.datasets.dataset import RawCase
 from samssl_cli.volumes.whole_file import write_whole
 
@@ -122,6 +120,10 @@ def _measured(
     digest = _digest(label_map, max_bytes=max_bytes)
     if known is not None and known["label_map_sha256"] == digest:
         return {key: known[key] for key in known if key in _MEASURED}
+    import numpy as np
+
+    from samssl_cli.volumes import nifti
+
     label, grid = nifti.read_label(label_map, max_bytes=max_bytes)
     counts = np.bincount(label.ravel(), minlength=len(class_names))
     voxel_ml = abs(float(np.linalg.det(grid.affine[:3, :3]))) / 1000  # 1 ml = 1000 mm³

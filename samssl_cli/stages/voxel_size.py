@@ -5,17 +5,18 @@ twice as large as it has learned, so it predicts on the grid of its training, an
 are brought back onto the grid of the cases.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
-from samssl_cli.volumes.geometry import Geometry
-from samssl_cli.volumes.grid import Index, Spacing
-from samssl_cli.volumes.resample import is_same_spacing, target_shape
+
+if TYPE_CHECKING:
+    from samssl_cli.volumes.geometry import Geometry
+    from samssl_cli.volumes.grid import Index, Spacing
 
 Unit = Literal["mm", "file voxels"]
 
@@ -53,6 +54,8 @@ class PredictionGrid:
         """Voxels (I, J, K) of the grid on which a case is predicted; it covers the same extent."""
         if self.size is None:
             return geometry.shape
+        from samssl_cli.volumes.resample import target_shape
+
         return target_shape(geometry.shape, geometry.spacing_mm, self.size)
 
 
@@ -67,6 +70,8 @@ def prediction_grid(cases: Cases, checkpoint: Checkpoint) -> PredictionGrid:
     of_cases = _spacing(cases.facts.preprocessing["spacing_mm"])
     if unit is None or size is None or size == of_cases:
         return PredictionGrid()
+    from samssl_cli.volumes.resample import is_same_spacing
+
     found = [of_cases] if of_cases is not None else _spacings(cases)
     if all(is_same_spacing(one, size) for one in found):
         return PredictionGrid()
@@ -101,5 +106,5 @@ def _spacing(stored: Sequence[float] | None) -> Spacing | None:
 def _words(size: Spacing, unit: Unit) -> str:
     """A size for a person: "1.25 mm", "1 x 1 x 2.5 mm"."""
     numbers = [f"{side:.4g}" for side in size]
-    shown = numbers[:1] if np.ptp(size) == 0 else numbers
+    shown = numbers[:1] if len(set(size)) == 1 else numbers
     return f"{' x '.join(shown)} {unit}"

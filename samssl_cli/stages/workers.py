@@ -1,17 +1,19 @@
 """Many cases at the same time, in processes of their own."""
 
+from __future__ import annotations
+
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from samssl_cli.errors import SamsslError
 from samssl_cli.stages.signals import STOPPING, StopRequest
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 Result = TypeVar("Result")
 
@@ -24,7 +26,7 @@ class Workers:
         self._num_workers = num_workers
         self._pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,6 +52,9 @@ class Workers:
                 stop.raise_if_set()
                 yield name, function(name)
             return
+        from concurrent.futures import as_completed
+        from concurrent.futures.process import BrokenProcessPool
+
         futures = self._submit(function, names)
         try:
             for future in as_completed(futures):
@@ -65,6 +70,9 @@ class Workers:
     def _submit(
         self, function: Callable[[str], Result], names: Sequence[str]
     ) -> dict[Future[Result], str]:
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
         with _signals_held_back():  # the first submit starts the workers, which inherit this
             if self._pool is None:
                 spawn = get_context("spawn")
@@ -89,6 +97,8 @@ def _follow_parent() -> None:
 
 
 def _end_with_parent() -> None:
+    from multiprocessing import parent_process
+
     parent = parent_process()
     assert parent is not None, "a worker has a parent"
     parent.join()

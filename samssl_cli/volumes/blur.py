@@ -1,8 +1,8 @@
 """Smooth class probabilities."""
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 def blurred(probability: NDArray[np.float32], sigma_voxels: float) -> NDArray[np.float32]:
@@ -13,4 +13,5 @@ def blurred(probability: NDArray[np.float32], sigma_voxels: float) -> NDArray[np
     """
     if not sigma_voxels:
         return probability
-    return np.stack([ndimage.gaussian_filter(channel, sigma_voxels) for channel in probability])
+    blur = scipy.ndimage.gaussian_filter
+    return np.stack([blur(channel, sigma_voxels) for channel in probability])

@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, TypeVar
 
-import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
-from samssl_cli.volumes.grid import Affine, Index, NativeGrid, Spacing, checked_index
+from samssl_cli.volumes.grid import Affine, Index, NativeGrid, Spacing, checked_index, voxel_sizes
 from samssl_cli.volumes.resample import resample_image, resample_label
 from samssl_cli.volumes.voxels import Image, times
 
@@ -43,7 +41,9 @@ class Geometry:
     @classmethod
     def of(cls, native: NativeGrid) -> "Geometry":
         """Reorientation to the closest RAS+ axes only: no crop, no resampling."""
-        codes = nib.orientations.io_orientation(native.affine)
+        from nibabel import orientations
+
+        codes = orientations.io_orientation(native.affine)
         orientation = tuple((int(axis), int(flip)) for axis, flip in codes)
         shape = _ras_shape(native.shape, orientation)
         return cls(native, orientation, (0, 0, 0), shape, shape)
@@ -71,7 +71,9 @@ class Geometry:
     @property
     def affine(self) -> Affine:
         """4x4, index in the preprocessed volume to millimetres (voxel faces as in `resample`)."""
-        to_native = nib.orientations.inv_ornt_aff(self.orientation, self.native.shape)
+        from nibabel import orientations
+
+        to_native = orientations.inv_ornt_aff(self.orientation, self.native.shape)
         scale = np.divide(self.crop_shape, self.shape)
         to_ras = np.diag([*scale, 1.0])
         to_ras[:3, 3] = np.asarray(self.low) + 0.5 * scale - 0.5  # centre of voxel 0
@@ -80,8 +82,7 @@ class Geometry:
     @property
     def spacing_mm(self) -> Spacing:
         """Voxel sizes of the preprocessed volume."""
-        i, j, k = (float(size) for size in voxel_sizes(self.affine))
-        return i, j, k
+        return voxel_sizes(self.affine)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; every number survives exactly."""

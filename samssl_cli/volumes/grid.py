@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
 from numpy.typing import ArrayLike, NDArray
 
 Index = tuple[int, int, int]
@@ -17,6 +15,14 @@ Affine = NDArray[np.float64]
 _SFORM_ALIGNED = 2  # NIFTI_XFORM_ALIGNED_ANAT
 _UNITS_MM = 2  # NIFTI_UNITS_MM
 _MOST_VOXELS = 2**33
+
+
+def voxel_sizes(affine: Affine) -> Spacing:
+    """The lengths of the first three columns of an affine, mm: how large its voxels are."""
+    from nibabel import affines  # most commands that read an artifact need none of nibabel
+
+    i, j, k = (float(size) for size in affines.voxel_sizes(affine))
+    return i, j, k
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class NativeGrid:
     @classmethod
     def from_header(cls, header: Any, shape: Index) -> "NativeGrid":
         """The grid of a nibabel NIfTI header; `shape` are the three spatial axes."""
+        import nibabel as nib
+
         qfac, i, j, k = (float(value) for value in header["pixdim"][:4])
         names = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
         rows = [[float(value) for value in header[f"srow_{axis}"]] for axis in "xyz"]
@@ -74,6 +82,8 @@ class NativeGrid:
 
     def to_header(self) -> Any:
         """A fresh nibabel header with this geometry and nothing else."""
+        import nibabel as nib
+
         header = nib.Nifti2Header() if self.nifti_version == 2 else nib.Nifti1Header()
         header.set_data_shape(self.shape)
         header["pixdim"][:4] = self.pixdim
@@ -99,8 +109,7 @@ class NativeGrid:
     @property
     def spacing_mm(self) -> Spacing:
         """Voxel sizes along the file's axes: column lengths of the affine in use, not `pixdim`."""
-        i, j, k = (float(size) for size in voxel_sizes(self.affine))
-        return i, j, k
+        return voxel_sizes(self.affine)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; every number survives exactly."""

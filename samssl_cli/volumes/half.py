@@ -1,10 +1,13 @@
 """A half of a volume, where the only labeled case has to be its own counterpart."""
 
-from dataclasses import dataclass
-from typing import Literal
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Half:
 
     def mask(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """True in this half of a volume (I, J, K)."""
+        import numpy as np
+
         at = np.arange(shape[self.axis])
         own = at >= self.voxel if self.side == "high" else at < self.voxel
         others = tuple(axis for axis in range(3) if axis != self.axis)

@@ -6,16 +6,12 @@ import zlib
 from pathlib import Path
 from typing import Any, Literal
 
-import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from samssl_cli.errors import DataError
-from samssl_cli.volumes.grid import NativeGrid
+from samssl_cli.volumes.file_names import NIFTI_SUFFIXES
+from samssl_cli.volumes.grid import NativeGrid, voxel_sizes
 from samssl_cli.volumes.voxels import (
     Image,
     Label,
@@ -27,18 +23,6 @@ from samssl_cli.volumes.voxels import (
 )
 from samssl_cli.volumes.whole_file import free_space, unfinished
 
-SUFFIXES = (".nii.gz", ".nii")
-
-_UNREADABLE = (
-    OSError,  # missing, a folder, cut short, not gzip
-    EOFError,  # a gzip stream that is cut short
-    zlib.error,  # a flipped bit in it
-    ValueError,
-    OverflowError,  # a negative dimension
-    ImageFileError,  # no format that nibabel knows
-    HeaderDataError,
-    WrapStructError,  # shorter than a header
-)
 _NIFTI2_HEADER_BYTES = 540
 _XFORM_CODES = range(6)  # what nibabel does not know it takes for 0, and the place is lost
 _NOT_MM = {1: "metres", 3: "micrometres"}  # spatial codes of xyzt_units; 0 (unset) means mm
@@ -129,11 +113,11 @@ def _load(path: Path) -> Any:
         raise DataError(f"{path}: is no file, but a pipe or a device; name a volume")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty (0 bytes); copy or export it again")
-    if path.is_file() and not path.name.endswith(SUFFIXES):
+    if path.is_file() and not path.name.endswith(NIFTI_SUFFIXES):
         raise DataError(f"{path}: expected a name that ends in .nii or .nii.gz; convert it")
     try:
         return _kind(path).from_filename(path, mmap=False)
-    except _UNREADABLE as error:
+    except _unreadable() as error:
         raise DataError(
             f"{path}: not readable as NIfTI: {_first_line(error)}; copy or export it again"
         ) from error
@@ -141,6 +125,8 @@ def _load(path: Path) -> Any:
 
 def _kind(path: Path) -> Any:
     """NIfTI-1 or -2 by the size of the header, and no third: nibabel would also try XML."""
+    import nibabel as nib
+
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
         size = stream.read(4)
     orders: tuple[Literal["little", "big"], ...] = ("little", "big")
@@ -196,7 +182,7 @@ def _voxels(path: Path, nifti: Any, dtype: type[np.float32] | None = None) -> ND
         with np.errstate(all="ignore"):  # what overflows here is found by finite_image
             whole = _decompressed(path, nifti) if path.suffix == ".gz" else nifti
             return np.asarray(whole.dataobj, dtype)
-    except _UNREADABLE as error:
+    except _unreadable() as error:
         raise DataError(
             f"{path}: the voxels cannot be read: {_first_line(error)}; "
             "the file is cut short or damaged: copy or export it again"
@@ -213,8 +199,10 @@ def _decompressed(path: Path, nifti: Any) -> Any:
 
 
 def _write(path: Path, stored: NDArray[np.generic], grid: NativeGrid) -> None:
-    if not path.name.endswith(SUFFIXES):
+    if not path.name.endswith(NIFTI_SUFFIXES):
         raise DataError(f"{path}: a NIfTI file is named *.nii.gz or *.nii")
+    import nibabel as nib
+
     header = grid.to_header()
     header.set_data_dtype(stored.dtype)
     kind = nib.Nifti2Image if grid.nifti_version == 2 else nib.Nifti1Image
@@ -225,6 +213,24 @@ def _write(path: Path, stored: NDArray[np.generic], grid: NativeGrid) -> None:
     except OSError as error:
         why = f"{_first_line(error)} ({free_space(path)})"
         raise DataError(f"{path}: cannot be written: {why}") from error
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What nibabel raises for a file that it cannot read."""
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    return (
+        OSError,  # missing, a folder, cut short, not gzip
+        EOFError,  # a gzip stream that is cut short
+        zlib.error,  # a flipped bit in it
+        ValueError,
+        OverflowError,  # a negative dimension
+        ImageFileError,  # no format that nibabel knows
+        HeaderDataError,
+        WrapStructError,  # shorter than a header
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -10,8 +10,8 @@ import math
 from typing import Literal
 
 import numpy as np
+import scipy  # loads ndimage and the others when they are first asked for
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from samssl_cli.volumes.grid import Index, Spacing
 from samssl_cli.volumes.voxels import Image
@@ -59,7 +59,7 @@ def resample_antialiased(image: Image, shape: Index) -> Image:
     factors = (before / after for before, after in zip(image.shape[1:], shape, strict=True))
     sigmas = [math.sqrt(max(0.0, factor**2 - 1)) / _FWHM for factor in factors]
     if any(sigmas):
-        image = ndimage.gaussian_filter(image, (0, *sigmas), mode="nearest")
+        image = scipy.ndimage.gaussian_filter(image, (0, *sigmas), mode="nearest")
     return resample_image(image, shape)
 
 
@@ -90,6 +90,6 @@ def _clamped(channel: Image, shape: Index, *, order: Order) -> Image:
 
 def _zoom(channel: Image, shape: Index, *, order: Order) -> Image:
     factors = [after / before for before, after in zip(channel.shape, shape, strict=True)]
-    zoomed = ndimage.zoom(channel, factors, order=order, mode="nearest", grid_mode=True)
+    zoomed = scipy.ndimage.zoom(channel, factors, order=order, mode="nearest", grid_mode=True)
     assert zoomed.shape == shape, (zoomed.shape, shape)
     return np.asarray(zoomed, np.float32)

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
-from samssl_cli.metrics.intervals import mean_interval
+from samssl_cli.metrics.intervals import _limit, mean_interval
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "interval_coverage.py"
 
@@ -31,6 +32,12 @@ def test_two_cases_give_students_interval():
     """
     low, high = mean_interval([0.0, 2.0])
     assert (float(low), float(high)) == pytest.approx((1 - 12.706, 1 + 12.706), abs=1e-3)
+
+
+@pytest.mark.parametrize("tail", [0.01, 0.0141, 0.025, 0.05])
+@pytest.mark.parametrize("num_cases", [2, 3, 4, 5, 12])
+def test_the_limit_is_students_quantile_or_4_with_and_without_scipy(num_cases, tail):
+    assert _limit(num_cases, tail) == max(4.0, stdtrit(num_cases - 1, 1 - tail))
 
 
 def test_one_outlier_cannot_carry_an_end_to_infinity():

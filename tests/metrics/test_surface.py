@@ -173,7 +173,7 @@ def test_far_voxels_are_measured_exactly_either_way(monkeypatch, voxels_per_look
 
     monkeypatch.setattr(surface_module, "_VOXELS_PER_LOOK", voxels_per_look)
     monkeypatch.setattr(surface_module, "_NEAR", 1)
-    monkeypatch.setattr(surface_module.ndimage, "distance_transform_edt", transform)
+    monkeypatch.setattr(ndimage, "distance_transform_edt", transform)
     spacing_mm = (1.0, 2.0, 0.5)
     prediction, reference = np.zeros((2, 24, 7, 6), bool)
     prediction[:9], reference[11:] = blob(8, (9, 7, 6)), blob(9, (13, 7, 6))

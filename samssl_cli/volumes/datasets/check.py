@@ -6,12 +6,12 @@ from typing import TypeVar
 
 from samssl_cli.errors import DataError
 from samssl_cli.volumes.datasets.dataset import (
-    IMAGE_READERS,
-    LABEL_READERS,
     Dataset,
     RawCase,
     channel_problems,
     class_problems,
+    image_reader,
+    label_reader,
 )
 from samssl_cli.volumes.geometry import affines_agree
 from samssl_cli.volumes.grid import NativeGrid
@@ -25,13 +25,13 @@ def check_case(dataset: Dataset, case: RawCase, *, max_bytes: int) -> list[str]:
     Reads images and label completely. A label without foreground is not a defect.
     """
     problems: list[str] = []
-    read_image = IMAGE_READERS[dataset.reader]
+    read_image = image_reader(dataset)
     images = [_try(read_image, path, max_bytes, problems) for path in case.images]
     readable = [image for image in images if image is not None]
     if len(readable) == len(images):
         problems += channel_problems(dataset, case, readable)
     if case.label is not None:
-        label = _try(LABEL_READERS[dataset.reader], case.label, max_bytes, problems)
+        label = _try(label_reader(dataset), case.label, max_bytes, problems)
         if label is not None:
             problems += class_problems(dataset, case.label, label[0])
         if label is not None and readable:

@@ -1,20 +1,25 @@
 """A raw data set as every layout is seen from outside: cases with files, channels and classes."""
 
+from __future__ import annotations
+
 import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from samssl_cli.errors import DataError
-from samssl_cli.volumes import h5, nifti
-from samssl_cli.volumes.geometry import affines_agree
-from samssl_cli.volumes.grid import NativeGrid
-from samssl_cli.volumes.voxels import Image, Label, some
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from samssl_cli.volumes.grid import NativeGrid
+    from samssl_cli.volumes.voxels import Image, Label
+
+_ImageReader: TypeAlias = "Callable[..., tuple[Image, NativeGrid]]"
+_LabelReader: TypeAlias = "Callable[..., tuple[Label, NativeGrid]]"
 
 UNNAMED = "unnamed"
 """What a data set is called whose layout has no name for it."""
@@ -57,7 +62,9 @@ class Dataset:
         Raises:
             DataError: when a file is unusable, or channels differ in number or grid.
         """
-        read = IMAGE_READERS[self.reader]
+        import numpy as np
+
+        read = image_reader(self)
         volumes = [read(path, max_bytes=max_bytes) for path in case.images]
         problems = channel_problems(self, case, volumes)
         if problems:
@@ -70,15 +77,18 @@ class Dataset:
         Raises:
             DataError: when the header of the file is unusable.
         """
-        return _GRID_READERS[self.reader](case.images[0], max_bytes=max_bytes)
+        from samssl_cli.volumes import h5, nifti
+
+        read = h5.read_header if self.reader == "h5" else nifti.read_header
+        return read(case.images[0], max_bytes=max_bytes)
 
     def image_digests(self, case: RawCase) -> list[str]:
         """One sha256 per image, blind to a label that lies in the same file."""
-        return [DIGESTS[self.reader](path, "image") for path in case.images]
+        return [self._digest(path, "image") for path in case.images]
 
     def label_digest(self, case: RawCase) -> str | None:
         """The sha256 of the label, or None without one."""
-        return None if case.label is None else DIGESTS[self.reader](case.label, "label")
+        return None if case.label is None else self._digest(case.label, "label")
 
     def read_label(self, case: RawCase, *, max_bytes: int) -> tuple[NDArray[np.uint8], NativeGrid]:
         """The label as (I, J, K) uint8 in native axes, and its grid.
@@ -88,17 +98,40 @@ class Dataset:
         """
         if case.label is None:
             raise DataError(f"case {case.name} has no label file; choose a labeled case")
-        label, grid = LABEL_READERS[self.reader](case.label, max_bytes=max_bytes)
+        label, grid = label_reader(self)(case.label, max_bytes=max_bytes)
         problems = class_problems(self, case.label, label)
         if problems:
             raise DataError(f"case {case.name} cannot be used:", problems)
-        return label.astype(np.uint8, copy=False), grid
+        return label.astype("uint8", copy=False), grid
+
+    def _digest(self, path: Path, key: Literal["image", "label"]) -> str:
+        if self.reader == "nifti":
+            return _whole_file(path)
+        from samssl_cli.volumes import h5
+
+        return h5.digest(path, key)
+
+
+def image_reader(dataset: Dataset) -> _ImageReader:
+    """What reads a file of images: `(path, max_bytes) -> (C, I, J, K) float32, grid`."""
+    from samssl_cli.volumes import h5, nifti
+
+    return h5.read_volume if dataset.reader == "h5" else nifti.read_volume
+
+
+def label_reader(dataset: Dataset) -> _LabelReader:
+    """What reads a label: `(path, max_bytes) -> (I, J, K) integer, grid`."""
+    from samssl_cli.volumes import h5, nifti
+
+    return h5.read_label if dataset.reader == "h5" else nifti.read_label
 
 
 def channel_problems(
     dataset: Dataset, case: RawCase, volumes: Sequence[tuple[Image, NativeGrid]]
 ) -> list[str]:
     """What keeps the files of a case from being channels of one image."""
+    from samssl_cli.volumes.geometry import affines_agree
+
     found = sum(len(image) for image, _ in volumes)
     expected = len(dataset.channel_names)
     problems = []
@@ -119,6 +152,8 @@ def channel_problems(
 
 def class_problems(dataset: Dataset, path: Path, label: Label) -> list[str]:
     """Label values that are not the index of a class."""
+    from samssl_cli.volumes.voxels import some
+
     num_classes = len(dataset.class_names)
     beyond = label[label >= num_classes]
     if not beyond.size:
@@ -129,19 +164,8 @@ def class_problems(dataset: Dataset, path: Path, label: Label) -> list[str]:
     ]
 
 
-def _whole_file(path: Path, _key: str) -> str:
+def _whole_file(path: Path) -> str:
     if not path.is_file():
         raise DataError(f"{path}: is no file, or a link that leads nowhere; copy it again")
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-DIGESTS: dict[str, Callable[[Path, str], str]] = {"nifti": _whole_file, "h5": h5.digest}
-_GRID_READERS: dict[str, Callable[..., NativeGrid]] = {
-    "nifti": nifti.read_header,
-    "h5": h5.read_header,
-}
-_ImageReader = Callable[..., tuple[Image, NativeGrid]]
-_LabelReader = Callable[..., tuple[Label, NativeGrid]]
-IMAGE_READERS: dict[str, _ImageReader] = {"nifti": nifti.read_volume, "h5": h5.read_volume}
-LABEL_READERS: dict[str, _LabelReader] = {"nifti": nifti.read_label, "h5": h5.read_label}

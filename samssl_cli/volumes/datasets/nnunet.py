@@ -17,7 +17,7 @@ from typing import Any
 from samssl_cli.errors import DataError
 from samssl_cli.volumes.datasets.dataset import CASE_NAME, UNNAMED, Dataset, RawCase
 from samssl_cli.volumes.datasets.description import channel_names, class_names, read_json
-from samssl_cli.volumes.nifti import SUFFIXES
+from samssl_cli.volumes.file_names import NIFTI_SUFFIXES
 
 _CHANNEL = re.compile(r"(.+)_(\d{4})", re.DOTALL)
 
@@ -68,7 +68,7 @@ def open_nnunet(root: Path) -> Dataset:
 
 def _file_ending(path: Path, description: Mapping[str, Any]) -> str:
     ending = description.get("file_ending", ".nii.gz")  # MSD does not say
-    if ending not in SUFFIXES:
+    if ending not in NIFTI_SUFFIXES:
         raise DataError(
             f'{path}: "file_ending" is {ending!r}, expected .nii.gz or .nii; convert the volumes'
         )

@@ -18,7 +18,6 @@ from samssl_cli.volumes.datasets.description import (
     read_json,
     read_text,
 )
-from samssl_cli.volumes.h5 import holds_label
 
 _ENDINGS = (".list", ".txt")
 _NO_SPACING = "the h5 layout stores no voxel size: 1 mm is assumed, so mm are voxels"
@@ -96,6 +95,8 @@ def _case(root: Path, name: str, role: str, seen: set[str], problems: list[str])
     seen.add(name)
     if path is None:
         return None
+    from samssl_cli.volumes.h5 import holds_label
+
     label = path if holds_label(path) else None
     return RawCase(name, (path,), label, in_test=role == "test")
 
