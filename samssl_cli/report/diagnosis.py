@@ -38,7 +38,8 @@ def reliabilities(scores: Scores) -> tuple[Reliability, ...]:
 
 def quality_tables(scores: Scores) -> tuple[QualityTable, ...]:
     """The tables of prompts and pseudo-labels, where there are any."""
-    is_own = scores.about["scored"] == "checkpoint"
+    with understanding(scores.path):
+        is_own = scores.about["scored"] == "checkpoint"
     whose = "that this prediction would lead to" if is_own else "that were scored"
     prompts, pseudo = _prompts(scores), _pseudo_labels(scores)
     tables = (
@@ -100,6 +101,8 @@ def _by_class(scores: Scores, kind: str) -> Iterator[tuple[str, list[Mapping[str
     class_names = scores.about["class_names"]
     cases = [scores.diagnosis(name) for name in scores.names]
     with understanding(scores.path):
+        if not cases:
+            raise ValueError("no cases")
         for case in cases:
             check_diagnosis(case, class_names=class_names)
     if all(kind in case for case in cases):

@@ -16,6 +16,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from samssl_cli.artifacts.forms import understanding
 from samssl_cli.artifacts.scores import Scores
 from samssl_cli.metrics.columns import Column, column
 from samssl_cli.metrics.score import ClassScore, Summary, summarise
@@ -79,7 +80,17 @@ def _lines(scores: Scores, row: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def write_csv(scores: Scores, path: Path) -> None:
-    """Write every value, one line per row, case and class."""
+    """Write every value, one line per row, case and class.
+
+    Raises:
+        DamagedArtifactError: when the scores are none that samssl wrote.
+    """
+    with understanding(scores.path):
+        text = _as_csv(scores)
+    write_whole(path, text.encode())
+
+
+def _as_csv(scores: Scores) -> str:
     metrics = list(scores.about["metrics"])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -88,12 +99,17 @@ def write_csv(scores: Scores, path: Path) -> None:
         flags = [int(score.missed), int(score.spurious), int(score.is_empty)]
         volumes = [score.prediction_ml, score.reference_ml]
         writer.writerow([row, case, name, *flags, *volumes, *(score.values[m] for m in metrics)])
-    write_whole(path, text.getvalue().encode())
+    return text.getvalue()
 
 
 def write_json(scores: Scores, path: Path) -> None:
-    """Write everything, with the summary and where it came from."""
-    text = json.dumps(as_json(scores), indent=2, allow_nan=False) + "\n"
+    """Write everything, with the summary and where it came from.
+
+    Raises:
+        DamagedArtifactError: when the scores are none that samssl wrote.
+    """
+    with understanding(scores.path):
+        text = json.dumps(as_json(scores), indent=2, allow_nan=False) + "\n"
     write_whole(path, text.encode())
 
 

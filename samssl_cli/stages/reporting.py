@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
+from samssl_cli.artifacts.forms import understanding
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.artifacts.scores import Scores
@@ -61,11 +62,24 @@ def report(
     Raises:
         UsageError: when scores beside are of other classes or metrics, or of another tolerance.
         DataError: when they are of other cases or references.
+        DamagedArtifactError: when the scores are none that samssl wrote.
     """
     scores = Scores(scores_path)
+    with understanding(scores_path):
+        contents = _contents(cases_path, what_path, scores, beside, progress)
+    return write_report(contents, directory)
+
+
+def _contents(
+    cases_path: Path,
+    what_path: Path,
+    scores: Scores,
+    beside: Mapping[str, Path],
+    progress: Progress,
+) -> Contents:
     rows = [_own_row(scores, name) for name in scores.about["rows"]]
     rows += [_row_beside(scores, name, Scores(path), progress) for name, path in beside.items()]
-    contents = Contents(
+    return Contents(
         title=_title(scores, what_path),
         subtitle=_subtitle(scores, what_path),
         columns=_columns(scores),
@@ -80,7 +94,6 @@ def report(
         tables=quality_tables(scores),
         views=_views(Cases(cases_path), HeldOutLabels(cases_path), scores),
     )
-    return write_report(contents, directory)
 
 
 def _title(scores: Scores, what_path: Path) -> str:
