@@ -1,5 +1,7 @@
 """The project's own promises: README, CI, recipes and documents say what is true."""
 
+import importlib
+import pkgutil
 import re
 import runpy
 import shlex
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import samssl_cli
 from samssl_cli.cli import app
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.methods import METHODS
@@ -144,3 +147,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     local = [target for target in targets if not target.startswith("http")]
     missing = [target for target in local if not (page.parent / target).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "name",
+    [found.name for found in pkgutil.walk_packages(samssl_cli.__path__, "samssl_cli.")],
+)
+def test_every_module_can_be_imported(name):
+    if not name.endswith("__main__"):
+        importlib.import_module(name)

@@ -24,7 +24,7 @@ class Checks:
         """Keep them in a folder, which is made when the first one is taken."""
         self._folder, self._exam, self._generalist = folder, exam, generalist
 
-    def take(self, step: int, weights: Tensors | None = None) -> None:
+    def take(self, step: int, weights: "Tensors | None" = None) -> None:
         """Ask, and keep the Dice of each answer with the weights; a repetition gives the same."""
         path = _path(self._folder, step)
         if find_damage(path):
@@ -47,7 +47,7 @@ class Checks:
         return dice
 
 
-def read_weights(folder: Path, step: int) -> Tensors | None:
+def read_weights(folder: Path, step: int) -> "Tensors | None":
     """The weights of a check; None where it is gone or damaged."""
     try:
         return unpack_tensors(read_member(_path(folder, step)).arrays["weights"])
