@@ -53,6 +53,9 @@ def write(tmp_path):
                 {
                     "class_index": 1 + index,
                     "values": {"dice": overlap, metric: length, "nsd": overlap},
+                    "missed": False,
+                    "spurious": False,
+                    "is_empty": False,
                     "prediction_ml": volume_ml,
                     "reference_ml": volume_ml,
                 }
