@@ -56,6 +56,7 @@ class SegmentAnything:
             multimask=options.multimask,
             mask_logit=options.mask_logit,
             clicks=options.clicks,
+            precision=options.precision,
         )
 
     @classmethod

@@ -6,7 +6,7 @@ global layer. The answers here are the same to rounding.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -28,6 +28,10 @@ class _Heads:
     """(G, h w, h, 1): the score of a query with each row of keys."""
     horizontal: Tensor
     """(G, h w, 1, w): and with each column."""
+
+    def in_single_precision(self) -> "_Heads":
+        """The same; bfloat16 has too few digits for scores, and saves no time within the cache."""
+        return _Heads(*(getattr(self, field.name).float() for field in fields(self)))
 
     def rows(self, heads: slice, queries: slice) -> "_Heads":
         """The same for some heads, and for some of their queries."""
@@ -141,6 +145,7 @@ def _at_once(heads: _Heads, scale: float) -> Tensor:
 
 def _in_blocks(heads: _Heads, scale: float) -> Tensor:
     """A few queries at a time; torch's own kernel for processors asks for all positions added."""
+    heads = heads.in_single_precision()
     attended = torch.empty_like(heads.query, memory_format=torch.contiguous_format)
     for block in _blocks(*heads.query.shape[:2]):
         part = heads.rows(*block)

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from samssl_cli.generalists.sam_axes import AxesName
 from samssl_cli.generalists.sam_candidates import MultimaskName
-from samssl_cli.generalists.sam_predictor import ClicksName
+from samssl_cli.generalists.sam_predictor import ClicksName, PrecisionName
 from samssl_cli.generalists.sam_weights import ArchitectureName
 from samssl_cli.generalists.sam_window import Window, WindowName
 from samssl_cli.recipe import Count, Positive, PositiveCount, Section
@@ -77,6 +77,11 @@ class SamOptions(Section):
     )
     encode_batch: PositiveCount = Field(
         1, description="neighbouring pictures per encoder pass; all of them, asked for or not"
+    )
+    precision: PrecisionName = Field(
+        "float32",
+        description="of the encoder; bfloat16 takes less time on GPUs and CPUs that have it, and "
+        "changes the answers a little",
     )
     decode_batch: PositiveCount = Field(32, description="prompts per decoder pass")
 

@@ -20,6 +20,7 @@ from samssl_cli.generalists.sam_framing import Framing, PictureSize
 from samssl_cli.generalists.sam_prompts import SlicePrompt
 
 ClicksName = Literal["together", "one-by-one"]
+PrecisionName = Literal["float32", "bfloat16"]
 
 
 class SlicePredictor:
@@ -35,6 +36,7 @@ class SlicePredictor:
         multimask: MultimaskName,
         mask_logit: float,
         clicks: ClicksName,
+        precision: PrecisionName = "float32",
     ) -> None:
         """Keep the model and its settings.
 
@@ -46,6 +48,7 @@ class SlicePredictor:
             multimask: let SAM draw three masks, and which of them is kept.
             mask_logit: the logit that a mask prompt has inside; outside it is the negative.
             clicks: given at once, or each with the answer to those before it.
+            precision: of the encoder's matrix products.
         """
         self._sam = sam
         self._framing = framing
@@ -54,6 +57,7 @@ class SlicePredictor:
         self._multimask = multimask
         self._mask_logit = mask_logit
         self._clicks = clicks
+        self._precision = precision
 
     def of_pixels(self, aspect: float) -> "SlicePredictor":
         """The same predictor for pixels that are `aspect` times as high as wide."""
@@ -63,8 +67,9 @@ class SlicePredictor:
 
     @property
     def framing_name(self) -> str:
-        """How pictures are framed: what features depend on besides picture and weights."""
-        return self._framing.name
+        """How pictures are framed and encoded: what features depend on besides picture, weights."""
+        name = self._framing.name
+        return name if self._precision == "float32" else f"{name}, {self._precision}"
 
     @property
     def device(self) -> torch.device:
@@ -89,10 +94,11 @@ class SlicePredictor:
 
     def _encoded(self, pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
         """The features (B, C, h, w) of pictures that share a pass."""
-        encoded: Tensor = self._sam.image_encoder(
-            torch.stack([self._framing.image(picture) for picture in pictures])
-        )
-        return encoded
+        framed = torch.stack([self._framing.image(picture) for picture in pictures])
+        is_half = self._precision == "bfloat16"
+        with torch.autocast(framed.device.type, torch.bfloat16, enabled=is_half):
+            encoded: Tensor = self._sam.image_encoder(framed)
+        return encoded.float()
 
     def decode(
         self, features: Tensor, prompts: Sequence[SlicePrompt], size: PictureSize

@@ -438,3 +438,13 @@ def test_three_channels_are_shown_as_rgb_and_a_chosen_one_in_grey(sam, image):
     assert (two == rgb[..., :1]).all()
     with pytest.raises(UsageError, match="channel is 3, but the image has 3 channels"):
         _sam(sam, channel=3).embed(three, SPACING_MM)
+
+
+def test_bfloat16_is_near_and_is_kept_apart(sam):
+    exact, half = _predictor(sam), _predictor(sam, precision="bfloat16")
+    (expected,) = exact.encode([_picture((20, 20))])
+    (found,) = half.encode([_picture((20, 20))])
+    assert found.dtype == torch.float32
+    error = (found - expected).abs().mean() / expected.abs().mean()
+    assert 0 < error < 0.05
+    assert half.framing_name != exact.framing_name  # the key of what is kept
