@@ -63,8 +63,8 @@ class _Predictor:
 
     The result is the same, but for dropout that is switched on: its draws follow the batches.
 
-    Windows of nothing but air, one value per channel, are predicted once: they are many in CT that
-    was clipped, and in brains without their skulls.
+    Windows of nothing but air, one value per channel, are predicted once. CT that was clipped and
+    brains without their skulls have some, where windows are small beside the image.
     """
 
     def __init__(self, network: Callable[[Tensor], Tensor]) -> None:
