@@ -1,15 +1,17 @@
 """A whole volume predicted by samssl, beside MONAI's sliding window called by hand.
 
-The network is that of recipe `quick`, once with batch and once with instance normalisation, as its
-specialist and its student have it. Its weights are random, but its running statistics are those of
-noise that went through it, so that folding them away has something to do. The image is noise,
-without any air; and once an ellipsoid of noise in zeros, the outline of a brain without its skull.
+The networks are those of the recipes `quick`, with batch and with instance normalisation, as its
+specialist and its student have it, and `la`, the V-Net of the literature. Their weights are random,
+but their running statistics are those of noise that went through them, so that folding them away
+has something to do. By hand, a network is as it was built, and takes 1 window at a time, MONAI's
+default, 4, as its tutorials have it, or 2, which is samssl's default; both always take as many. The
+image is noise, without any air; and once an ellipsoid of noise in zeros, the outline of a brain
+without its skull.
 """
 
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,35 +22,47 @@ from benchmarks.allocator import by_default
 from benchmarks.suite import Entry, Pair
 
 SHAPE = (120, 96, 48)
-PATCH = (64, 64, 32)
-"""Of recipe `quick`."""
+"""Twelve windows of recipe `quick`."""
+ATRIUM = (112, 112, 104)
+"""Two windows of recipe `la`."""
 FIELD = (240, 240, 155)
 """Of BraTS at 1 mm, with the brain in it: a ninth of the windows is air."""
 BRAIN = (0.62, 0.76, 0.9)
 """Its diameters, as shares of the field: about those of BraTS."""
 
 Probability = NDArray[np.float32]
+Sides = tuple[int, int, int]
 
 
 def pairs() -> Iterator[Pair]:
-    """One for each normalisation, and one with air."""
-    noise, brain = (image.astype(np.float16) for image in (_noise(SHAPE), _noise(FIELD) * _brain()))
-    for norm, image, title in (
-        ("batch", noise, "batch norm"),
-        ("instance", noise, "instance norm"),
-        ("batch", brain, f"batch norm, a brain in {1 - _brain().mean():.2f} air"),
-    ):
-        network = trained_looking(norm)
-        yield Pair(
-            f"unet of quick, {title}, {' x '.join(map(str, image.shape[1:]))} voxels",
-            partial(_by_samssl, _as_loaded(network), image),
-            partial(_by_hand, network, image),
-            largest_difference,
-            tolerance=1e-3,
-        )
+    """One for each normalisation and number of windows, one with air, and one with the V-Net."""
+    noise = _noise(SHAPE).astype(np.float16)
+    for norm in ("batch", "instance"):
+        network, patch = trained_looking("quick", norm)
+        for number in (1, 2, 4):
+            yield _pair(f"unet of quick, {norm} norm", network, patch, noise, number)
+    network, patch = trained_looking("quick", "batch")
+    brain = (_noise(FIELD) * _brain()).astype(np.float16)
+    title = f"unet of quick, batch norm, a brain in {1 - _brain().mean():.2f} air"
+    yield _pair(title, network, patch, brain, 2)
+    network, patch = trained_looking("la", "batch")
+    yield _pair("vnet of la", network, patch, _noise(ATRIUM).astype(np.float16), 2)
 
 
-def _noise(shape: tuple[int, int, int]) -> NDArray[np.float64]:
+def _pair(
+    title: str, network: nn.Module, patch: Sides, image: NDArray[np.float16], number: int
+) -> Pair:
+    sides = " x ".join(map(str, image.shape[1:]))
+    return Pair(
+        f"{title}, {sides} voxels, {number} windows at a time",
+        partial(_by_samssl, _as_loaded(network), patch, image, number),
+        partial(_by_hand, network, patch, image, number),
+        largest_difference,
+        tolerance=1e-3,
+    )
+
+
+def _noise(shape: Sides) -> NDArray[np.float64]:
     return np.random.default_rng(0).normal(size=(1, *shape))
 
 
@@ -68,16 +82,17 @@ def _as_loaded(network: nn.Module) -> nn.Module:
     return folded.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
-def trained_looking(norm: Literal["batch", "instance"]) -> nn.Module:
-    """The network of `quick` for two classes, ready to predict, with statistics that are not 0, 1.
+def trained_looking(name: str, norm: str) -> tuple[nn.Module, Sides]:
+    """The network of a recipe for two classes, ready to predict, and the size of its patches.
 
-    Biases and the scales of the normalisations are drawn, too: they are 0 and 1 in a new network.
+    Its statistics are not 0 and 1; biases and the scales of the normalisations are drawn, too.
     """
     from samssl_cli.networks import build_network
     from samssl_cli.recipe import read_recipe
 
     torch.manual_seed(0)
-    options = read_recipe("quick").network.model_copy(update={"norm": norm})
+    recipe = read_recipe(name)
+    options = recipe.network.model_copy(update={"norm": norm, "dropout": 0.0})
     network = build_network(options, in_channels=1, num_classes=2)
     with torch.no_grad():
         for module in network.modules():
@@ -86,9 +101,8 @@ def trained_looking(norm: Literal["batch", "instance"]) -> nn.Module:
                 module.bias.normal_(0, 0.3)
         network.train()
         for _ in range(3):
-            network(torch.randn(2, 1, *PATCH))
-    network.to(memory_format=torch.channels_last_3d)
-    return network.eval()
+            network(torch.randn(2, 1, 64, 64, 32))
+    return network.eval(), recipe.train_ssl.patch_size
 
 
 def largest_difference(ours: Probability, theirs: Probability) -> float:
@@ -96,7 +110,9 @@ def largest_difference(ours: Probability, theirs: Probability) -> float:
     return float(np.abs(ours - theirs).max())
 
 
-def _by_samssl(network: nn.Module, image: NDArray[np.float16]) -> Probability:
+def _by_samssl(
+    network: nn.Module, patch: Sides, image: NDArray[np.float16], number: int
+) -> Probability:
     from samssl_cli.inference.sliding_window import predict_probability
     from samssl_cli.recipe import Inference
     from samssl_cli.stages.allocator import keep_freed_memory
@@ -105,21 +121,23 @@ def _by_samssl(network: nn.Module, image: NDArray[np.float16]) -> Probability:
     return predict_probability(
         network,
         image,
-        patch_size=PATCH,
-        options=Inference(),
+        patch_size=patch,
+        options=Inference(window_batch=number),
         device=torch.device("cpu"),
     )
 
 
-def _by_hand(network: Callable[[Tensor], Tensor], image: NDArray[np.float16]) -> Probability:
+def _by_hand(
+    network: Callable[[Tensor], Tensor], patch: Sides, image: NDArray[np.float16], number: int
+) -> Probability:
     """As MONAI's tutorials do it, with the overlap and the blending that samssl has."""
     from monai.inferers.utils import sliding_window_inference
 
     with torch.no_grad(), by_default():
         found = sliding_window_inference(
             torch.from_numpy(image.astype(np.float32))[None],
-            roi_size=PATCH,
-            sw_batch_size=2,
+            roi_size=patch,
+            sw_batch_size=number,
             predictor=lambda windows: network(windows).softmax(1),
             overlap=0.5,
             mode="gaussian",

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from samssl_cli.inference.folding import SubpixelConvolution, fold_for_inference
+from samssl_cli.inference.few_maps import SubpixelConvolution, SummedConvolution
+from samssl_cli.inference.folding import fold_for_inference
+from samssl_cli.inference.instance_norm import InstanceNorm
+from samssl_cli.inference.winograd import WinogradConvolution
 from samssl_cli.networks import build_network
 from samssl_cli.recipe import Network
 
@@ -48,44 +51,16 @@ def test_a_unet_predicts_the_same(norm, dropout, num_classes):
     assert rates == {dropout}  # for what is uncertain
 
 
+@pytest.mark.parametrize("norm", ["batch", "instance"])
 @pytest.mark.parametrize("name", ["vnet", "segresnet"])
-def test_other_networks_predict_the_same(name):
-    network = trained(name=name, channels=[8] if name == "segresnet" else [4])
+def test_other_networks_predict_the_same(name, norm):
+    network = trained(name=name, channels=[8], norm=norm)
     image = torch.randn(1, 1, 32, 32, 32)
     with torch.inference_mode():
         expected = network(image)
         fold_for_inference(network)
         torch.testing.assert_close(network(image), expected, atol=1e-5, rtol=1e-4)
-
-
-def test_an_upsampling_is_a_convolution_and_a_shuffle():
-    torch.manual_seed(0)
-    layer = nn.ConvTranspose3d(5, 3, 3, stride=2, padding=1, output_padding=1)
-    assert SubpixelConvolution.is_replaceable(layer)
-    features = torch.randn(2, 5, 4, 3, 6)
-    torch.testing.assert_close(SubpixelConvolution(layer)(features), layer(features))
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"kernel_size": 2, "padding": 0, "output_padding": 0},
-        {"stride": 1, "output_padding": 0},
-        {"bias": False},
-        {"padding": 0},
-        {"out_channels": 32},
-        {"dilation": 2},
-    ],
-)
-def test_no_other_layer_is_taken_for_one(changed):
-    sound = {
-        "in_channels": 5,
-        "out_channels": 3,
-        "kernel_size": 3,
-        "stride": 2,
-        "padding": 1,
-        "output_padding": 1,
-    }
-    assert SubpixelConvolution.is_replaceable(nn.ConvTranspose3d(**sound))
-    assert not SubpixelConvolution.is_replaceable(nn.ConvTranspose3d(**(sound | changed)))
-    assert not SubpixelConvolution.is_replaceable(nn.Conv3d(5, 3, 3))
+    kinds = {type(module) for module in network.modules()}
+    assert WinogradConvolution in kinds
+    assert (InstanceNorm in kinds) == (norm == "instance")
+    assert (SummedConvolution in kinds) == (name == "vnet")
