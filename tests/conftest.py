@@ -73,6 +73,7 @@ class Loop:
     split: Path | None = None
     num_workers: int = 1
     init: Path | None = None
+    volumes_gb: float = 1.0
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -98,7 +99,9 @@ class Loop:
         from samssl_cli.stages.train_ssl import train_ssl
 
         cases, out = self.path("cases"), self.path("specialist")
-        return train_ssl(cases, out, seed=seed, device="cpu", **self._common(force))
+        return train_ssl(
+            cases, out, seed=seed, device="cpu", volumes_gb=self.volumes_gb, **self._common(force)
+        )
 
     def prompt(self, *, force: bool = False, of: str = "specialist") -> Path:
         from samssl_cli.stages.prompt import prompt
@@ -116,7 +119,14 @@ class Loop:
         from samssl_cli.stages.retrain import retrain
 
         paths = (self.path(name) for name in ("cases", "pseudo", "student"))
-        return retrain(*paths, init_path=self.init, seed=0, device="cpu", **self._common(force))
+        return retrain(
+            *paths,
+            init_path=self.init,
+            seed=0,
+            device="cpu",
+            volumes_gb=self.volumes_gb,
+            **self._common(force),
+        )
 
     def evaluate(
         self,

@@ -38,6 +38,15 @@ Force = Annotated[
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="optimisation steps; default: the recipe's")
 ]
+VolumesGb = Annotated[
+    float,
+    typer.Option(
+        "--volumes-gb",
+        min=0,
+        envvar="SAMSSL_VOLUMES_GB",
+        help="memory for decoded volumes; the others lie in a temporary file: the same result",
+    ),
+]
 TensorBoard = Annotated[
     Path | None, typer.Option("--tensorboard", metavar="DIR", help="also log the curves here")
 ]
@@ -71,6 +80,7 @@ Share = Annotated[
 
 DEFAULT_EMBEDDINGS_GB = 50.0  # 23 800 slices of SAM, 2 MiB each
 DEFAULT_RECIPE = "default"
+DEFAULT_VOLUMES_GB = 1.0
 
 _GENERALIST = "sam_label.generalist"
 

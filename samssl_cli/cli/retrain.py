@@ -30,6 +30,7 @@ def retrain(
     seed: opt.Seed = 0,
     device: opt.Device = "auto",
     tensorboard: opt.TensorBoard = None,
+    volumes_gb: opt.VolumesGb = opt.DEFAULT_VOLUMES_GB,
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
     force: opt.Force = False,
@@ -56,6 +57,7 @@ def retrain(
             device=device,
             force=force,
             progress=progress,
+            volumes_gb=volumes_gb,
             tensorboard=tensorboard,
         )
     if is_first_process():

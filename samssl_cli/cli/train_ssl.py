@@ -20,6 +20,7 @@ def train_ssl(
     seed: opt.Seed = 0,
     device: opt.Device = "auto",
     tensorboard: opt.TensorBoard = None,
+    volumes_gb: opt.VolumesGb = opt.DEFAULT_VOLUMES_GB,
     recipe: opt.RecipeName = opt.DEFAULT_RECIPE,
     overrides: opt.Overrides = None,
     force: opt.Force = False,
@@ -44,6 +45,7 @@ def train_ssl(
             device=device,
             force=force,
             progress=progress,
+            volumes_gb=volumes_gb,
             tensorboard=tensorboard,
         )
     if is_first_process():

@@ -2,8 +2,9 @@
 
 from typing import cast
 
-from monai.networks.nets.segresnet import SegResNet
 from torch import Tensor, nn
+
+from samssl_cli.networks.monai_parts import SegResNet
 
 IN_CHANNELS = 6
 """Image, mask, box, clicks inside, clicks outside, likeness: see `scout_prompts.encode`."""

@@ -2,7 +2,6 @@
 
 from typing import Any, Protocol
 
-from monai.networks.blocks.convolutions import Convolution
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -10,6 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from samssl_cli.inference.few_maps import SubpixelConvolution, SummedConvolution
 from samssl_cli.inference.instance_norm import InstanceNorm
 from samssl_cli.inference.winograd import WinogradConvolution
+from samssl_cli.networks.monai_parts import Convolution
 
 
 class _Replacement(Protocol):

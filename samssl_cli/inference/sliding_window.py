@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from monai.inferers.utils import sliding_window_inference
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from samssl_cli.errors import DeviceError
+from samssl_cli.networks.monai_parts import sliding_window_inference
 from samssl_cli.recipe import Inference
 from samssl_cli.volumes.voxels import times
 

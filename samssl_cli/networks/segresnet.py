@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from monai.networks.nets.segresnet import SegResNet
 from torch import Tensor, nn
 
 from samssl_cli.networks.decoders import Decoder
+from samssl_cli.networks.monai_parts import SegResNet
 from samssl_cli.recipe import Network
 
 _NORM = {  # a norm that nobody decided: instance

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 
 from samssl_cli.errors import RecipeError
 from samssl_cli.networks.decoders import Decoder
+from samssl_cli.networks.monai_parts import UNet
 from samssl_cli.recipe import Network
 
 _NORM = {  # a norm that nobody decided: instance

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import cast
 
-from monai.networks.nets import vnet as blocks
 from torch import Tensor, nn
 
 from samssl_cli.networks.decoders import Decoder
+from samssl_cli.networks.monai_parts import vnet_blocks as blocks
 from samssl_cli.recipe import Network
 
 _ACTIVATION = ("elu", {"inplace": True})

@@ -25,6 +25,7 @@ from samssl_cli.stages.ranks import Part
 from samssl_cli.training.average import Averaged
 from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVolume
 from samssl_cli.training.loop import Hooks, fit
+from samssl_cli.training.shelf import Shelf
 from samssl_cli.training.state import to_tensors
 from samssl_cli.training.tensorboard import curve_writer
 
@@ -184,23 +185,27 @@ def _check_same_network(init: Checkpoint, cases: Cases, recipe: Recipe) -> None:
         )
 
 
-def labeled_volumes(cases: Cases) -> list[LabeledVolume]:
-    """Read every labeled case into memory."""
+def labeled_volumes(cases: Cases, shelf: Shelf) -> list[LabeledVolume]:
+    """Read every labeled case."""
     read = (cases.read_labeled(name) for name in cases.labeled)
-    return [LabeledVolume(case.image, case.label) for case in read]
+    return [LabeledVolume(shelf.put(case.image), shelf.put(case.label)) for case in read]
 
 
-def unlabeled_volumes(cases: Cases) -> list[UnlabeledVolume]:
-    """Read the image of every unlabeled case into memory."""
-    return [UnlabeledVolume(cases.read_unlabeled(name).image) for name in cases.unlabeled]
+def unlabeled_volumes(cases: Cases, shelf: Shelf) -> list[UnlabeledVolume]:
+    """Read the image of every unlabeled case."""
+    read = (cases.read_unlabeled(name) for name in cases.unlabeled)
+    return [UnlabeledVolume(shelf.put(case.image)) for case in read]
 
 
 def pseudo_labeled_volumes(
-    cases: Cases, pseudo: PseudoLabels, names: Sequence[str], options: Retrain
+    cases: Cases, pseudo: PseudoLabels, names: Sequence[str], options: Retrain, shelf: Shelf
 ) -> list[UnlabeledVolume]:
     """Read these unlabeled cases with what the generalist said about them."""
     return [
-        UnlabeledVolume(cases.read_unlabeled(name).image, targets(pseudo.read(name), options))
+        UnlabeledVolume(
+            shelf.put(cases.read_unlabeled(name).image),
+            shelf.put(targets(pseudo.read(name), options)),
+        )
         for name in names
     ]
 

@@ -30,6 +30,7 @@ def retrain(
     device: str,
     force: bool,
     progress: Progress,
+    volumes_gb: float,
     tensorboard: Path | None = None,
 ) -> Path:
     """Train a student on the true labels and the pseudo-labels, and write its checkpoint.
@@ -44,6 +45,8 @@ def retrain(
         device: where to train.
         force: replace an artifact of another plan.
         progress: where to report.
+        volumes_gb: what decoded volumes may take of memory, in GB; the others lie in a temporary
+            file, and give the same result.
         tensorboard: a directory for the curves, or None.
 
     Raises:
@@ -76,6 +79,7 @@ def retrain(
             init,
             recipe=recipe,
             seed=seed,
+            volumes_gb=volumes_gb,
             tensorboard=tensorboard,
         )
 
@@ -98,10 +102,12 @@ def _retrain(
     *,
     recipe: Recipe,
     seed: int,
+    volumes_gb: float,
     tensorboard: Path | None,
 ) -> None:
     from samssl_cli.stages import fitting
     from samssl_cli.training.batches import PatchStreams
+    from samssl_cli.training.shelf import Shelf
 
     selection = select_cases(pseudo, recipe.retrain)
     if selection is not None:
@@ -115,18 +121,21 @@ def _retrain(
         pseudo_term=pseudo_term(recipe.retrain),
         init=init,
     )
+    shelf = Shelf(volumes_gb, part.progress.note)
     streams = PatchStreams(
-        fitting.labeled_volumes(cases),
+        fitting.labeled_volumes(cases, shelf),
         fitting.pseudo_labeled_volumes(
             cases,
             pseudo,
             pseudo.names if selection is None else list(selection.kept),
             recipe.retrain,
+            shelf,
         ),
         options=recipe.retrain,
         augmentation=recipe.augmentation,
         seed=seed,
         device=part.device,
+        shelf=shelf,
     )
     fitting.fit_and_seal(
         part,

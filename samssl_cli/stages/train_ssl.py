@@ -20,9 +20,22 @@ def train_ssl(
     device: str,
     force: bool,
     progress: Progress,
+    volumes_gb: float,
     tensorboard: Path | None = None,
 ) -> Path:
     """Train the specialist that the recipe describes, and write its checkpoint to `output`.
+
+    Args:
+        cases_path: `cases.zarr`.
+        output: where the checkpoint goes.
+        recipe: its sections network, augmentation and train_ssl are used.
+        seed: of the weights, the patches and the noise.
+        device: where to train.
+        force: replace an artifact of another plan.
+        progress: where to report.
+        volumes_gb: what decoded volumes may take of memory, in GB; the others lie in a temporary
+            file, and give the same result.
+        tensorboard: a directory for the curves, or None.
 
     Raises:
         SamsslError: when the inputs, the recipe or the device cannot be used.
@@ -42,7 +55,7 @@ def train_ssl(
     )
 
     def work(part: Part) -> None:
-        _train(part, cases, recipe, seed=seed, tensorboard=tensorboard)
+        _train(part, cases, recipe, seed=seed, volumes_gb=volumes_gb, tensorboard=tensorboard)
 
     return run_training(
         plan,
@@ -56,22 +69,31 @@ def train_ssl(
 
 
 def _train(
-    part: Part, cases: Cases, recipe: Recipe, *, seed: int, tensorboard: Path | None
+    part: Part,
+    cases: Cases,
+    recipe: Recipe,
+    *,
+    seed: int,
+    volumes_gb: float,
+    tensorboard: Path | None,
 ) -> None:
     from samssl_cli.stages import fitting
     from samssl_cli.training.batches import PatchStreams
+    from samssl_cli.training.shelf import Shelf
 
     options = recipe.train_ssl
     method = fitting.build_method(cases, recipe, options, seed=seed, device=part.device)
     if not method.learns_from_unlabeled:
         options = options.model_copy(update={"unlabeled_batch": 0})
+    shelf = Shelf(volumes_gb, part.progress.note)
     streams = PatchStreams(
-        fitting.labeled_volumes(cases),
-        fitting.unlabeled_volumes(cases) if options.unlabeled_batch else [],
+        fitting.labeled_volumes(cases, shelf),
+        fitting.unlabeled_volumes(cases, shelf) if options.unlabeled_batch else [],
         options=options,
         augmentation=recipe.augmentation,
         seed=seed,
         device=part.device,
+        shelf=shelf,
     )
     fitting.fit_and_seal(
         part,

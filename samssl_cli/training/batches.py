@@ -4,8 +4,10 @@ The batch of a step is a function of the seed and the step alone, so that a resu
 very patches that an undisturbed run would have drawn, and no random state has to be saved.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from samssl_cli.errors import DataError
 from samssl_cli.methods.method import Batch, PseudoLabel
 from samssl_cli.recipe import Augmentation, Training
 from samssl_cli.training.intensity import change_intensity, draw_intensity
+from samssl_cli.training.shelf import Shelf
 from samssl_cli.training.warp import Warp, cut, draw_warp
 
 
@@ -51,8 +54,18 @@ class PatchStreams:
         augmentation: Augmentation,
         seed: int,
         device: torch.device,
+        shelf: Shelf | None = None,
     ) -> None:
-        """Keep the volumes in memory and note where the labeled voxels are.
+        """Note where the labeled voxels are.
+
+        Args:
+            labeled: at least one.
+            unlabeled: at least one, if the batch has any.
+            options: how large patches and batches are.
+            augmentation: how patches are changed.
+            seed: of the draws.
+            device: where patches are changed and left.
+            shelf: where the volumes lie, and where the places of the labeled voxels go.
 
         Raises:
             DataError: without a labeled volume, or without the unlabeled ones that the batch needs.
@@ -67,7 +80,8 @@ class PatchStreams:
                 "`samssl preprocess --labeled N`, or train with `--method supervised`"
             )
         self._labeled, self._unlabeled = labeled, unlabeled
-        self._foreground = [np.argwhere(volume.label > 0) for volume in labeled]
+        self._shelf = shelf or Shelf(math.inf)
+        self._foreground = [self._shelf.put(_places(volume.label)) for volume in labeled]
         self._options, self._augmentation = options, augmentation
         self._seed, self._device = seed, device
 
@@ -76,6 +90,7 @@ class PatchStreams:
         rng = np.random.default_rng([self._seed, step])
         labeled = [self._labeled_patch(rng) for _ in range(self._options.labeled_batch)]
         unlabeled = [self._unlabeled_patch(rng) for _ in range(self._options.unlabeled_batch)]
+        self._shelf.let_go()
         images, labels = zip(*labeled, strict=True)
         empty = torch.zeros(0, *images[0].shape, device=self._device)
         return Batch(
@@ -90,7 +105,10 @@ class PatchStreams:
         index = int(rng.integers(len(self._labeled)))
         volume, foreground = self._labeled[index], self._foreground[index]
         wants_foreground = rng.random() < self._options.foreground_probability
-        target = foreground[rng.integers(len(foreground))] if len(foreground) else None
+        target = None
+        if len(foreground):
+            place = foreground[rng.integers(len(foreground))]
+            target = np.array(np.unravel_index(int(place), volume.label.shape))
         warp = self._warp(rng, volume.image.shape, target if wants_foreground else None)
         label = self._cut(volume.label[None], warp, order="nearest")[0].round().long()
         return self._intensity(self._cut(volume.image, warp), rng), label
@@ -128,6 +146,11 @@ class PatchStreams:
     def _intensity(self, patch: Tensor, rng: np.random.Generator) -> Tensor:
         change = draw_intensity(rng, self._augmentation)
         return change_intensity(patch, change, seed=int(rng.integers(2**62)))
+
+
+def _places(label: NDArray[np.uint8]) -> NDArray[np.unsignedinteger[Any]]:
+    """Where the labeled voxels of (I, J, K) lie, one number each, in as few bytes as they take."""
+    return np.flatnonzero(label).astype(np.min_scalar_type(label.size))
 
 
 def _stack_pseudo(patches: list[Tensor]) -> PseudoLabel | None:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from monai.networks.layers.simplelayers import GaussianFilter
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from samssl_cli.networks.monai_parts import GaussianFilter
 from samssl_cli.recipe import Augmentation
 
 _KNOTS = 4  # control points of the bias field per axis

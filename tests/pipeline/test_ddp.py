@@ -36,6 +36,7 @@ def train(new_loop, tmp_path):
             device="cpu",
             force=False,
             progress=Silent(),
+            volumes_gb=1.0,
         )
 
     return run

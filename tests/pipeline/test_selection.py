@@ -26,9 +26,9 @@ def score(pseudo):
 def test_the_surest_case_alone_is_learned_from(selected, monkeypatch):
     read, given = fitting.pseudo_labeled_volumes, []
 
-    def spy(cases, pseudo, names, options):
+    def spy(cases, pseudo, names, options, shelf):
         given.extend(names)
-        return read(cases, pseudo, names, options)
+        return read(cases, pseudo, names, options, shelf)
 
     monkeypatch.setattr(fitting, "pseudo_labeled_volumes", spy)
     pseudo = PseudoLabels(selected.path("pseudo"))

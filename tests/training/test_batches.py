@@ -8,11 +8,14 @@ from samssl_cli.errors import DataError
 from samssl_cli.methods.method import Batch
 from samssl_cli.recipe import Augmentation, Training
 from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVolume
+from samssl_cli.training.shelf import Shelf
 
 OPTIONS = Training(patch_size=(8, 8, 8), labeled_batch=2, unlabeled_batch=3)
 
 
-def streams(labeled, unlabeled, *, seed=0, augmentation=None, **options) -> PatchStreams:
+def streams(
+    labeled, unlabeled, *, seed=0, augmentation=None, shelf=None, **options
+) -> PatchStreams:
     return PatchStreams(
         labeled,
         unlabeled,
@@ -20,6 +23,7 @@ def streams(labeled, unlabeled, *, seed=0, augmentation=None, **options) -> Patc
         augmentation=augmentation or Augmentation(),
         seed=seed,
         device=torch.device("cpu"),
+        shelf=shelf,
     )
 
 
@@ -165,3 +169,14 @@ def test_training_without_labels_is_refused(unlabeled):
 def test_an_unlabeled_stream_without_volumes_is_refused(labeled):
     with pytest.raises(DataError, match=r"no unlabeled case.*supervised"):
         streams(labeled, [])
+
+
+def test_volumes_in_a_file_give_the_same_batches(labeled, pseudo_labeled):
+    shelf = Shelf(0)
+    laid_l = [LabeledVolume(shelf.put(one.image), shelf.put(one.label)) for one in labeled]
+    laid_u = [
+        UnlabeledVolume(shelf.put(one.image), shelf.put(one.pseudo)) for one in pseudo_labeled
+    ]
+    in_memory, in_file = streams(labeled, pseudo_labeled), streams(laid_l, laid_u, shelf=shelf)
+    for step in range(20):
+        assert all(are_equal(in_memory.batch(step), in_file.batch(step)))
