@@ -13,20 +13,13 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.manifest import Manifest, Plan, read_manifest
-from samssl_cli.artifacts.scores import (
-    Scores,
-    case_member,
-    rows_of_draft,
-    write_case_scores,
-    write_values,
-)
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.metrics.columns import columns
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
-from samssl_cli.report.scores_table import write_csv, write_json
+from samssl_cli.report.score_files import bring_up_to_date
 from samssl_cli.stages.asking import check_strategies
 from samssl_cli.stages.inputs import check_option_tables
 from samssl_cli.stages.labeled_images import shown
@@ -121,6 +114,7 @@ def evaluate(
     )
 
     def work(work: Work) -> None:
+        from samssl_cli.artifacts.scores import case_member
         from samssl_cli.stages.sanity import Template
         from samssl_cli.stages.scoring import Scorer
         from samssl_cli.stages.sources import open_source
@@ -150,15 +144,8 @@ def evaluate(
 
     path = run_sharded(plan, output, work=work, force=force, progress=progress, shard=shard)
     if path is not None:
-        scores = Scores(path)
-        write_csv(scores, _beside(path, ".csv"))
-        write_json(scores, _beside(path, ".json"))
+        bring_up_to_date(path)
     return path
-
-
-def _beside(output: Path, ending: str) -> Path:
-    """scores.zarr to scores.csv; a name without .zarr keeps all of its dots."""
-    return output.with_name(output.name.removesuffix(".zarr") + ending)
 
 
 def _in_a_known_unit(recipe: Recipe, cases: Cases, progress: Progress) -> Recipe:
@@ -234,6 +221,8 @@ def _asks_generalists(
 
 def _score_all(work: Work, scorer: "Scorer") -> list[str]:
     """Score every case that has a reference, and give their names."""
+    from samssl_cli.artifacts.scores import case_member, write_case_scores
+
     names = scorer.source.names
     scored = [name for name in names if name in scorer.references.names]
     if not scored:
@@ -259,6 +248,7 @@ def _seal(
 ) -> None:
     import numpy as np
 
+    from samssl_cli.artifacts.scores import rows_of_draft, write_values
     from samssl_cli.report.diagnosis import check_diagnosis
 
     root, options = work.draft.root, recipe.evaluate
