@@ -22,7 +22,6 @@ from samssl_cli.recipe import Recipe
 from samssl_cli.report.score_files import bring_up_to_date
 from samssl_cli.stages.asking import check_strategies
 from samssl_cli.stages.inputs import check_option_tables
-from samssl_cli.stages.labeled_images import shown
 from samssl_cli.stages.panel import (
     Weights,
     asks_nobody,
@@ -32,10 +31,7 @@ from samssl_cli.stages.panel import (
     which_generalists,
     with_rows,
 )
-from samssl_cli.stages.provenance import provenance
-from samssl_cli.stages.refining import check_gate_refines, check_somebody_refines
 from samssl_cli.stages.run import Work, run_sharded
-from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
 from samssl_cli.stages.voxel_size import prediction_grid
 from samssl_cli.stages.which_generalist import Which
 
@@ -115,6 +111,7 @@ def evaluate(
 
     def work(work: Work) -> None:
         from samssl_cli.artifacts.scores import case_member
+        from samssl_cli.stages.labeled_images import shown
         from samssl_cli.stages.sanity import Template
         from samssl_cli.stages.scoring import Scorer
         from samssl_cli.stages.sources import open_source
@@ -176,13 +173,16 @@ def _predicted_at(what: Manifest, what_path: Path, cases: Cases) -> dict[str, An
     return prediction_grid(cases, Checkpoint(what_path)).options
 
 
-def _check_refinable(what: Manifest, recipe: Recipe) -> None:
+def _check_refinable(what: Manifest, recipe: Recipe, found: Sequence[Which]) -> None:
+    from samssl_cli.stages.refining import check_gate_refines, check_somebody_refines
+
     if what.kind != "checkpoint":
         raise UsageError(
             f"--refine is for the predictions of a checkpoint, and {SCORED[what.kind]} are scored "
             "here; leave it out"
         )
     check_gate_refines(recipe.sam_label)
+    check_somebody_refines(found)
 
 
 def _asks_generalists(
@@ -190,8 +190,7 @@ def _asks_generalists(
 ) -> bool:
     """Whether the rows with the generalists apply: to a checkpoint, with weights where needed."""
     if refine:
-        _check_refinable(what, recipe)
-        check_somebody_refines(found)
+        _check_refinable(what, recipe, found)
     if what.kind != "checkpoint" or not (recipe.evaluate.sanity or refine):
         named = next((which.file or which.own for which in found if which.file or which.own), None)
         if named is not None:
@@ -250,6 +249,8 @@ def _seal(
 
     from samssl_cli.artifacts.scores import rows_of_draft, write_values
     from samssl_cli.report.diagnosis import check_diagnosis
+    from samssl_cli.stages.provenance import provenance
+    from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
 
     root, options = work.draft.root, recipe.evaluate
     rows = rows_of(is_sane=options.sanity, is_asked=bool(asked), is_refined=is_refined)
