@@ -76,8 +76,7 @@ def test_predicted_already(loop, phantom, recipe_path, tmp_path):
     predict = ("predict", loop.path("student"), phantom / "imagesTs", "-o", tmp_path)
     options = ("--recipe", recipe_path, "--device", "cpu")
     run(*predict, *options, slow=())
-    slow = [name for name in DRAWING if name != "filelock"]  # of the summary, which is looked over
-    finished, _ = run(*predict, *options, slow=slow)
+    finished, _ = run(*predict, *options, slow=DRAWING)
     assert "is up to date" in finished.stderr
 
 
