@@ -1,6 +1,6 @@
 """Scores as a table for people, from what `scores.json` holds: it takes no numpy to show it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from samssl_cli.metrics.columns import Column, column
@@ -14,23 +14,30 @@ _ON_A_TERMINAL = ("dice", "hd95_mm", "asd_mm", "nsd")
 
 def score_table(record: Record, title: str) -> PlainTable:
     """The means over the cases, one line per row and class; Dice with its 95 % interval."""
-    lines = [(row, *line) for row in record["about"]["rows"] for line in _lines(record, row)]
-    return _table(title, ("prediction", "class"), record, lines)
+    shown = _shown(record)
+    lines = [
+        (row, *line)
+        for row in record["about"]["rows"]
+        for line in _lines(record["summary"][row], shown)
+    ]
+    return _table(title, ("prediction", "class"), shown, lines)
 
 
 def comparison_table(records: Mapping[str, Record], title: str) -> PlainTable:
     """The headline means of several scores, one line per model and class."""
+    shown = _shown(next(iter(records.values())))
     lines = [
         (model, *line)
         for model, record in records.items()
-        for line in _lines(record, record["about"]["headline"])
+        for line in _lines(record["summary"][record["about"]["headline"]], shown)
     ]
-    return _table(title, ("model", "class"), next(iter(records.values())), lines)
+    return _table(title, ("model", "class"), shown, lines)
 
 
-def _table(title: str, names: tuple[str, str], record: Record, lines: Iterable[Row]) -> PlainTable:
-    numbers = (*(one.title for one in _shown(record)), "missed", "n")
-    return PlainTable(title, names, numbers, [list(lines)])
+def _table(
+    title: str, names: tuple[str, str], shown: Sequence[Column], lines: Sequence[Row]
+) -> PlainTable:
+    return PlainTable(title, names, (*(one.title for one in shown), "missed", "n"), [lines])
 
 
 def _shown(record: Record) -> list[Column]:
@@ -39,9 +46,8 @@ def _shown(record: Record) -> list[Column]:
     return [one for one in found if one.metric in _ON_A_TERMINAL]
 
 
-def _lines(record: Record, row: str) -> Iterator[Row]:
+def _lines(summary: Mapping[str, Any], shown: Sequence[Column]) -> Iterator[Row]:
     """Class and cells of each line of one row; with several classes, their mean last."""
-    summary, shown = record["summary"][row], _shown(record)
     classes: Mapping[str, Any] = summary["classes"]
     for name, one in classes.items():
         cells = [column.shown(one["mean"][column.name]) for column in shown]
