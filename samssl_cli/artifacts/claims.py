@@ -16,11 +16,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import BusyArtifactError
 from samssl_cli.volumes.small_file import read_small_file
 from samssl_cli.volumes.whole_file import writing
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _BETWEEN_LOOKS_S = 0.05
 _MAX_NAME_BYTES = 1000
@@ -183,10 +187,8 @@ class _Hold:
     """A lock file, and beside it the name of its holder."""
 
     def __init__(self, path: Path) -> None:
-        from filelock import FileLock  # a tenth of a second, and most commands lock nothing
-
         self._path, self._owner = path, path.with_suffix(".owner")
-        self._lock = FileLock(path)
+        self._made: BaseFileLock | None = None
 
     @property
     def holder(self) -> str:
@@ -203,7 +205,7 @@ class _Hold:
 
     @property
     def is_ours(self) -> bool:
-        return self._lock.is_locked
+        return self._made is not None and self._made.is_locked
 
     def exists(self) -> bool:
         return self._path.exists()
@@ -226,13 +228,21 @@ class _Hold:
         return False
 
     def release(self) -> None:
-        if self._lock.is_locked:
+        if self.is_ours:
             self._owner.unlink(missing_ok=True)
             self._lock.release()
 
     def remove(self) -> None:
         self._owner.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
+
+    @property
+    def _lock(self) -> "BaseFileLock":
+        from filelock import FileLock  # a tenth of a second, and most commands lock nothing
+
+        if self._made is None:
+            self._made = FileLock(self._path)
+        return self._made
 
     def _try(self) -> bool:
         from filelock import Timeout

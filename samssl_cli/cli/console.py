@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.progress import Progress as Bars
-    from rich.table import Table
+
+    from samssl_cli.report.plain_table import PlainTable
 
 _SECONDS_BETWEEN_LINES = 30.0
 _WIDTH_OF_A_LOG = 120
+_WIDTH_OF_A_TERMINAL = 80  # that does not tell
 
 
 class TerminalProgress:
@@ -95,15 +97,27 @@ def say_path(path: "Path | None") -> None:
         say(path)
 
 
-def show_table(table: "Table") -> None:
+def show_table(table: "PlainTable") -> None:
     """Show a table on stderr, in a log as wide as it is."""
-    from rich.console import Console
+    from samssl_cli.report.plain_table import table_lines
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDTH_OF_A_LOG)
+    width = _terminal_width()
+    if not sys.stderr.isatty():
+        width = max(width, _WIDTH_OF_A_LOG)
     with _log_or_nothing():
-        console.print(table)
+        sys.stderr.write("".join(f"{line}\n" for line in table_lines(table, width)))
+        sys.stderr.flush()
+
+
+def _terminal_width() -> int:
+    """How many cells a line of stderr has: what COLUMNS says, or else the terminal."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH_OF_A_TERMINAL
+    except (OSError, ValueError):  # no terminal, or a stream without a file, as under pytest
+        return _WIDTH_OF_A_TERMINAL
 
 
 def _line(message: str) -> None:

@@ -25,8 +25,8 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="of the phantoms and of the training")] = 0,
 ) -> None:
     """Run the whole loop on a small phantom data set, on the CPU, in minutes."""
-    from samssl_cli.artifacts.scores import Scores
     from samssl_cli.cli.app import app
+    from samssl_cli.report.score_files import bring_up_to_date
     from samssl_cli.report.scores_table import comparison_table
 
     _claim(directory, steps=steps, seed=seed)
@@ -35,8 +35,10 @@ def demo(
         sys.stderr.write(f"\n$ samssl {shlex.join(command)}\n")
         app(command, standalone_mode=False)
     names = ("supervised", "specialist", "student")
-    scores = {name: Scores(directory / f"{name}-scores.zarr") for name in names}
-    show_table(comparison_table(scores, title="all three, on the test cases"))
+    records = {
+        name: json.loads(bring_up_to_date(directory / f"{name}-scores.zarr")) for name in names
+    }
+    show_table(comparison_table(records, title="all three, on the test cases"))
     say(directory)
 
 

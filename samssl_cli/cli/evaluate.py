@@ -82,8 +82,9 @@ def evaluate(
     force: opt.Force = False,
 ) -> None:
     """Score predictions against the held-out references, on the grid of the images."""
-    from samssl_cli.artifacts.scores import Scores
-    from samssl_cli.report.scores_table import as_json as scores_as_json
+    import json
+
+    from samssl_cli.report.score_files import bring_up_to_date
     from samssl_cli.report.scores_table import score_table
     from samssl_cli.stages.evaluate import evaluate as stage
 
@@ -118,9 +119,9 @@ def evaluate(
         if path is None:  # other shards have still to do theirs
             return
         page = report and _write_report(cases, what, path, report, others, progress)
-    scores = Scores(path)
-    show_table(score_table(scores, title=f"{what} on {cases}"))
-    say(_json(scores_as_json(scores)) if as_json else path)
+    text = bring_up_to_date(path)  # as the stage left it; a report may have taken minutes
+    show_table(score_table(json.loads(text), title=f"{what} on {cases}"))
+    say(text.rstrip("\n") if as_json else path)
     if page is not None and not as_json:
         say(page)
 
@@ -136,9 +137,3 @@ def _write_report(
     from samssl_cli.stages.reporting import report  # draws with matplotlib
 
     return report(cases, what, scores, folder, beside=beside, progress=progress)
-
-
-def _json(value: object) -> str:
-    import json
-
-    return json.dumps(value, indent=2, allow_nan=False)

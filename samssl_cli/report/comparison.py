@@ -1,18 +1,16 @@
-"""Models compared on the same cases, as sentences, as a table (rich), and as JSON.
+"""Models compared on the same cases, as sentences, as a table, and as JSON.
 
 docs/statistics.md says what the numbers mean, and describes the JSON.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from rich.markup import escape
-from rich.table import Table
-
 from samssl_cli.metrics.columns import Column
 from samssl_cli.metrics.paired import Paired, smallest_p
+from samssl_cli.report.plain_table import PlainTable, Row
 
 JSON_SCHEMA = "samssl-comparison/1"
 
@@ -94,23 +92,23 @@ def sentences(comparison: ModelComparison) -> list[str]:
     return [_sentence(one, comparison) for one in comparison.contrasts]
 
 
-def model_table(comparison: ModelComparison) -> Table:
+def model_table(comparison: ModelComparison) -> PlainTable:
     """The same in columns, with each model's mean; a block for each metric and class."""
-    table = Table(title=escape(_title(comparison)), title_justify="left")
-    for heading in ("metric", "class", "model"):
-        table.add_column(heading, no_wrap=True)
     interval = f"difference [{100 * comparison.level:g}%]"
-    for heading in ("runs", "mean ± sd", interval, "p", "p (Holm)", "w/t/l", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
     blocks = groupby(comparison.contrasts, key=lambda one: (one.column, one.class_name))
-    for (column, class_name), block in blocks:
-        contrasts = list(block)
-        head = [column.title, escape(class_name or "mean")]
-        table.add_row(*head, *_mean_cells(contrasts[0].baseline, column))
-        for one in contrasts:
-            table.add_row("", "", *_mean_cells(one.model, column), *_difference_cells(one))
-        table.add_section()
-    return table
+    return PlainTable(
+        _title(comparison),
+        ("metric", "class", "model"),
+        ("runs", "mean ± sd", interval, "p", "p (Holm)", "w/t/l", "n"),
+        [list(_block(column, class_name, list(block))) for (column, class_name), block in blocks],
+    )
+
+
+def _block(column: Column, class_name: str | None, contrasts: Sequence[Contrast]) -> Iterator[Row]:
+    """The baseline of one metric and class, and then each model."""
+    yield column.title, class_name or "mean", *_mean_cells(contrasts[0].baseline, column)
+    for one in contrasts:
+        yield "", "", *_mean_cells(one.model, column), *_difference_cells(one)
 
 
 def as_json(comparison: ModelComparison) -> dict[str, Any]:
@@ -196,7 +194,7 @@ def _title(comparison: ModelComparison) -> str:
 
 def _mean_cells(model: ModelMean, column: Column) -> list[str]:
     std = "" if model.std_over_runs is None else f" ± {column.shown(model.std_over_runs)}"
-    return [escape(model.name), str(model.num_runs), column.shown(model.mean) + std]
+    return [model.name, str(model.num_runs), column.shown(model.mean) + std]
 
 
 def _difference_cells(one: Contrast) -> list[str]:

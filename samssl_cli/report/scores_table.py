@@ -1,153 +1,61 @@
-"""Scores as a table for people (rich), and as CSV and JSON for programs.
+"""Scores as a table for people, from what `scores.json` holds: it takes no numpy to show it."""
 
-`scores.csv` has one line per row, case and class:
-    row,case,class,missed,spurious,empty,prediction_ml,reference_ml,<metric>...
-`scores.json` has the same under "cases", the means with their intervals under "summary", and what
-was diagnosed under "diagnosis". docs/metrics.md describes both.
-"""
-
-import csv
-import io
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
-
-from samssl_cli.artifacts.forms import understanding
-from samssl_cli.artifacts.scores import Scores
 from samssl_cli.metrics.columns import Column, column
-from samssl_cli.metrics.score import ClassScore, Summary, summarise
-from samssl_cli.report.diagnosis import diagnosis_as_json
-from samssl_cli.volumes.whole_file import write_whole
+from samssl_cli.report.plain_table import PlainTable, Row
 
-JSON_SCHEMA = "samssl-scores/1"
+Record = Mapping[str, Any]
+"""The object in `scores.json`, see `score_documents.as_json`."""
 
-_CSV_BEGINS = (
-    *("row", "case", "class", "missed", "spurious", "empty"),
-    *("prediction_ml", "reference_ml"),
-)
 _ON_A_TERMINAL = ("dice", "hd95_mm", "asd_mm", "nsd")
 
 
-def score_table(scores: Scores, title: str) -> Table:
+def score_table(record: Record, title: str) -> PlainTable:
     """The means over the cases, one line per row and class; Dice with its 95 % interval."""
-    table = _empty_table(title, ("prediction", "class"), scores)
-    for row in scores.about["rows"]:
-        for name, cells in _lines(scores, row):
-            table.add_row(escape(row), escape(name), *cells)
-    return table
+    shown = _shown(record)
+    lines = [
+        (row, *line)
+        for row in record["about"]["rows"]
+        for line in _lines(record["summary"][row], shown)
+    ]
+    return _table(title, ("prediction", "class"), shown, lines)
 
 
-def comparison_table(scores: Mapping[str, Scores], title: str) -> Table:
+def comparison_table(records: Mapping[str, Record], title: str) -> PlainTable:
     """The headline means of several scores, one line per model and class."""
-    table = _empty_table(title, ("model", "class"), next(iter(scores.values())))
-    for model, scored in scores.items():
-        for name, cells in _lines(scored, scored.about["headline"]):
-            table.add_row(escape(model), escape(name), *cells)
-    return table
+    shown = _shown(next(iter(records.values())))
+    lines = [
+        (model, *line)
+        for model, record in records.items()
+        for line in _lines(record["summary"][record["about"]["headline"]], shown)
+    ]
+    return _table(title, ("model", "class"), shown, lines)
 
 
-def _empty_table(title: str, names: tuple[str, str], scores: Scores) -> Table:
-    table = Table(title=escape(title), title_justify="left")
-    for heading in names:
-        table.add_column(heading, overflow="fold")  # where it is narrow, names give way
-    for heading in (*(one.title for one in _shown(scores)), "missed", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
+def _table(
+    title: str, names: tuple[str, str], shown: Sequence[Column], lines: Sequence[Row]
+) -> PlainTable:
+    return PlainTable(title, names, (*(one.title for one in shown), "missed", "n"), [lines])
 
 
-def _shown(scores: Scores) -> list[Column]:
+def _shown(record: Record) -> list[Column]:
     """The few columns that fit a terminal; the files have all of them."""
-    found = (column(name) for name in scores.about["metrics"])
+    found = (column(name) for name in record["about"]["metrics"])
     return [one for one in found if one.metric in _ON_A_TERMINAL]
 
 
-def _lines(scores: Scores, row: str) -> Iterator[tuple[str, list[str]]]:
+def _lines(summary: Mapping[str, Any], shown: Sequence[Column]) -> Iterator[Row]:
     """Class and cells of each line of one row; with several classes, their mean last."""
-    summary, shown = summary_of(scores, row), _shown(scores)
-    for one, name in zip(summary.classes, scores.about["class_names"][1:], strict=True):
-        cells = [column.shown(one.mean[column.name]) for column in shown]
-        low, high = (shown[0].shown(end[shown[0].name]) for end in (one.low, one.high))
-        cells[0] += escape(f" [{low}, {high}]")
-        yield name, [*cells, str(one.num_missed), str(one.num_cases)]
-    if len(summary.classes) > 1:
-        missed = sum(one.num_missed for one in summary.classes)
-        means = [column.shown(summary.mean[column.name]) for column in shown]
-        yield "mean", [*means, str(missed), str(len(scores.names))]
-
-
-def write_csv(scores: Scores, path: Path) -> None:
-    """Write every value, one line per row, case and class.
-
-    Raises:
-        DamagedArtifactError: when the scores are none that samssl wrote.
-    """
-    with understanding(scores.path):
-        text = _as_csv(scores)
-    write_whole(path, text.encode())
-
-
-def _as_csv(scores: Scores) -> str:
-    metrics = list(scores.about["metrics"])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_CSV_BEGINS, *metrics])
-    for row, case, name, score in _records(scores):
-        flags = [int(score.missed), int(score.spurious), int(score.is_empty)]
-        volumes = [score.prediction_ml, score.reference_ml]
-        writer.writerow([row, case, name, *flags, *volumes, *(score.values[m] for m in metrics)])
-    return text.getvalue()
-
-
-def write_json(scores: Scores, path: Path) -> None:
-    """Write everything, with the summary and where it came from.
-
-    Raises:
-        DamagedArtifactError: when the scores are none that samssl wrote.
-    """
-    with understanding(scores.path):
-        text = json.dumps(as_json(scores), indent=2, allow_nan=False) + "\n"
-    write_whole(path, text.encode())
-
-
-def as_json(scores: Scores) -> dict[str, Any]:
-    """Scores, summary and provenance as JSON values."""
-    names = scores.about["class_names"][1:]
-    summaries = {row: summary_of(scores, row) for row in scores.about["rows"]}
-    return {
-        "schema": JSON_SCHEMA,
-        "about": dict(scores.about),
-        "summary": {
-            row: {
-                "mean": summary.mean,
-                "classes": {
-                    name: {key: value for key, value in vars(one).items() if key != "class_index"}
-                    for name, one in zip(names, summary.classes, strict=True)
-                },
-            }
-            for row, summary in summaries.items()
-        },
-        "cases": [
-            {"row": row, "case": case, "class": name, **vars(score)}
-            for row, case, name, score in _records(scores)
-        ],
-        "diagnosis": diagnosis_as_json(scores),
-    }
-
-
-def _records(scores: Scores) -> Iterator[tuple[str, str, str, ClassScore]]:
-    names = scores.about["class_names"]
-    read = {case: scores.rows(case) for case in scores.names}
-    for row in scores.about["rows"]:
-        for case, rows in read.items():
-            for record in rows[row]:
-                yield row, case, names[record["class_index"]], ClassScore(**record)
-
-
-def summary_of(scores: Scores, row: str) -> Summary:
-    """Sum up one row over the cases."""
-    cases = [scores.rows(case)[row] for case in scores.names]
-    return summarise([[ClassScore(**record) for record in records] for records in cases])
+    classes: Mapping[str, Any] = summary["classes"]
+    for name, one in classes.items():
+        cells = [column.shown(one["mean"][column.name]) for column in shown]
+        low, high = (shown[0].shown(one[end][shown[0].name]) for end in ("low", "high"))
+        cells[0] += f" [{low}, {high}]"
+        yield name, *cells, str(one["num_missed"]), str(one["num_cases"])
+    if len(classes) > 1:
+        missed = sum(one["num_missed"] for one in classes.values())
+        num_cases = max(one["num_cases"] for one in classes.values())
+        means = [column.shown(summary["mean"][column.name]) for column in shown]
+        yield "mean", *means, str(missed), str(num_cases)

@@ -13,23 +13,15 @@ from samssl_cli.artifacts.cases import Cases
 from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.heldout import HeldOutLabels
 from samssl_cli.artifacts.manifest import Manifest, Plan, read_manifest
-from samssl_cli.artifacts.scores import (
-    Scores,
-    case_member,
-    rows_of_draft,
-    write_case_scores,
-    write_values,
-)
 from samssl_cli.artifacts.shard import Shard
 from samssl_cli.errors import DataError, UsageError
 from samssl_cli.generalists import GENERALISTS
 from samssl_cli.metrics.columns import columns
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
-from samssl_cli.report.scores_table import write_csv, write_json
+from samssl_cli.report.score_files import bring_up_to_date
 from samssl_cli.stages.asking import check_strategies
 from samssl_cli.stages.inputs import check_option_tables
-from samssl_cli.stages.labeled_images import shown
 from samssl_cli.stages.panel import (
     Weights,
     asks_nobody,
@@ -39,10 +31,7 @@ from samssl_cli.stages.panel import (
     which_generalists,
     with_rows,
 )
-from samssl_cli.stages.provenance import provenance
-from samssl_cli.stages.refining import check_gate_refines, check_somebody_refines
 from samssl_cli.stages.run import Work, run_sharded
-from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
 from samssl_cli.stages.voxel_size import prediction_grid
 from samssl_cli.stages.which_generalist import Which
 
@@ -121,6 +110,8 @@ def evaluate(
     )
 
     def work(work: Work) -> None:
+        from samssl_cli.artifacts.scores import case_member
+        from samssl_cli.stages.labeled_images import shown
         from samssl_cli.stages.sanity import Template
         from samssl_cli.stages.scoring import Scorer
         from samssl_cli.stages.sources import open_source
@@ -150,15 +141,8 @@ def evaluate(
 
     path = run_sharded(plan, output, work=work, force=force, progress=progress, shard=shard)
     if path is not None:
-        scores = Scores(path)
-        write_csv(scores, _beside(path, ".csv"))
-        write_json(scores, _beside(path, ".json"))
+        bring_up_to_date(path)
     return path
-
-
-def _beside(output: Path, ending: str) -> Path:
-    """scores.zarr to scores.csv; a name without .zarr keeps all of its dots."""
-    return output.with_name(output.name.removesuffix(".zarr") + ending)
 
 
 def _in_a_known_unit(recipe: Recipe, cases: Cases, progress: Progress) -> Recipe:
@@ -189,13 +173,16 @@ def _predicted_at(what: Manifest, what_path: Path, cases: Cases) -> dict[str, An
     return prediction_grid(cases, Checkpoint(what_path)).options
 
 
-def _check_refinable(what: Manifest, recipe: Recipe) -> None:
+def _check_refinable(what: Manifest, recipe: Recipe, found: Sequence[Which]) -> None:
+    from samssl_cli.stages.refining import check_gate_refines, check_somebody_refines
+
     if what.kind != "checkpoint":
         raise UsageError(
             f"--refine is for the predictions of a checkpoint, and {SCORED[what.kind]} are scored "
             "here; leave it out"
         )
     check_gate_refines(recipe.sam_label)
+    check_somebody_refines(found)
 
 
 def _asks_generalists(
@@ -203,8 +190,7 @@ def _asks_generalists(
 ) -> bool:
     """Whether the rows with the generalists apply: to a checkpoint, with weights where needed."""
     if refine:
-        _check_refinable(what, recipe)
-        check_somebody_refines(found)
+        _check_refinable(what, recipe, found)
     if what.kind != "checkpoint" or not (recipe.evaluate.sanity or refine):
         named = next((which.file or which.own for which in found if which.file or which.own), None)
         if named is not None:
@@ -234,6 +220,8 @@ def _asks_generalists(
 
 def _score_all(work: Work, scorer: "Scorer") -> list[str]:
     """Score every case that has a reference, and give their names."""
+    from samssl_cli.artifacts.scores import case_member, write_case_scores
+
     names = scorer.source.names
     scored = [name for name in names if name in scorer.references.names]
     if not scored:
@@ -259,7 +247,10 @@ def _seal(
 ) -> None:
     import numpy as np
 
+    from samssl_cli.artifacts.scores import rows_of_draft, write_values
     from samssl_cli.report.diagnosis import check_diagnosis
+    from samssl_cli.stages.provenance import provenance
+    from samssl_cli.stages.score_rows import HEADLINE, REFINED_HEADLINE, ROWS, rows_of
 
     root, options = work.draft.root, recipe.evaluate
     rows = rows_of(is_sane=options.sanity, is_asked=bool(asked), is_refined=is_refined)

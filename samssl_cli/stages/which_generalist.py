@@ -4,12 +4,14 @@ What sam-label, evaluate and adapt share. From here on a recipe names a row, so 
 into a fingerprint.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samssl_cli.artifacts.cases import Cases
-from samssl_cli.artifacts.generalist import GeneralistWeights
 from samssl_cli.artifacts.manifest import METADATA
 from samssl_cli.errors import UsageError, WeightsError
 from samssl_cli.generalists import GENERALISTS
@@ -19,6 +21,9 @@ from samssl_cli.generalists.published import find_weights, published_weights, we
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Recipe
 from samssl_cli.registry import check_name
+
+if TYPE_CHECKING:
+    from samssl_cli.artifacts.generalist import GeneralistWeights
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,14 @@ def which_generalist(recipe: Recipe, checkpoint: Path | None) -> Which:
         WeightsError: when the artifact was made from other weights than the file.
     """
     (named,) = recipe.sam_label.generalists
-    own = GeneralistWeights(Path(named)) if _is_path(named) else None
+    own = _opened(Path(named)) if _is_path(named) else None
     if checkpoint is not None and is_artifact(checkpoint):
         if own is not None:
             raise UsageError(
                 f"--generalist {named} and --checkpoint {checkpoint} are both a generalist.zarr; "
                 "name one of them"
             )
-        own, checkpoint = GeneralistWeights(checkpoint), None
+        own, checkpoint = _opened(checkpoint), None
     if own is None:
         check_name(GENERALISTS, named, kind="generalist")
         return Which(recipe.narrowed(), checkpoint, None)
@@ -150,6 +155,12 @@ def is_artifact(weights: Path) -> bool:
 def _is_path(named: str) -> bool:
     """Whether a person wrote a path: a row of the table is never one."""
     return named not in GENERALISTS and (Path(named).is_dir() or named.endswith(".zarr"))
+
+
+def _opened(path: Path) -> GeneralistWeights:
+    from samssl_cli.artifacts.generalist import GeneralistWeights  # most runs name no artifact
+
+    return GeneralistWeights(path)
 
 
 def _with_options_of(own: GeneralistWeights, recipe: Recipe) -> Recipe:

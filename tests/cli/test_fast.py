@@ -56,17 +56,9 @@ def test_help_version_and_list(arguments):
 
 
 @pytest.mark.parametrize(
-    ("stage", "slow"),
-    [
-        ("preprocess", DRAWING),
-        ("train-ssl", DRAWING),
-        ("prompt", DRAWING),
-        ("sam-label", DRAWING),
-        ("retrain", DRAWING),
-        ("evaluate", WORK),  # sums up the scores, and shows them
-    ],
+    "stage", ["preprocess", "train-ssl", "prompt", "sam-label", "retrain", "evaluate"]
 )
-def test_up_to_date(loop, phantom, recipe_path, stage, slow):
+def test_up_to_date(loop, phantom, recipe_path, stage):
     cases = loop.path("cases")
     arguments = {
         "preprocess": (phantom, "-o", cases, "--labeled", 1),
@@ -76,7 +68,7 @@ def test_up_to_date(loop, phantom, recipe_path, stage, slow):
         "retrain": (cases, loop.path("pseudo"), "-o", loop.path("student")),
         "evaluate": (cases, loop.path("student"), "-o", loop.path("scores")),
     }
-    finished, _ = run(stage, *arguments[stage], "--recipe", recipe_path, slow=slow)
+    finished, _ = run(stage, *arguments[stage], "--recipe", recipe_path, slow=DRAWING)
     assert "is up to date" in finished.stderr
 
 
@@ -84,8 +76,7 @@ def test_predicted_already(loop, phantom, recipe_path, tmp_path):
     predict = ("predict", loop.path("student"), phantom / "imagesTs", "-o", tmp_path)
     options = ("--recipe", recipe_path, "--device", "cpu")
     run(*predict, *options, slow=())
-    slow = [name for name in DRAWING if name != "filelock"]  # of the summary, which is looked over
-    finished, _ = run(*predict, *options, slow=slow)
+    finished, _ = run(*predict, *options, slow=DRAWING)
     assert "is up to date" in finished.stderr
 
 

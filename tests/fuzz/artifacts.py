@@ -71,10 +71,10 @@ def _read_prompts(folder: Path, _: Path) -> None:
             assert all(prompt.extent is not None or prompt for prompt in found.sets)
 
 
-def _read_scores(folder: Path, output: Path) -> None:
+def _read_scores(folder: Path, _: Path) -> None:
     from samssl_cli.artifacts.scores import Scores
     from samssl_cli.report.diagnosis import quality_tables, reliabilities
-    from samssl_cli.report.scores_table import write_csv, write_json
+    from samssl_cli.report.score_documents import csv_text, json_text
     from samssl_cli.stages.compare import compare
 
     scores = Scores(folder)
@@ -82,8 +82,8 @@ def _read_scores(folder: Path, output: Path) -> None:
         scores.read(name)
     assert len(quality_tables(scores)) <= 2
     assert len(reliabilities(scores)) < len(scores.about["class_names"])
-    write_csv(scores, output / "scores.csv")
-    write_json(scores, output / "scores.json")
+    assert csv_text(scores)
+    assert json_text(scores)
     compare({"one": [folder], "other": [folder]}, progress=Silent())
 
 

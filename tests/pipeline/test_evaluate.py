@@ -112,6 +112,15 @@ def test_tables_that_were_deleted_come_back(loop, tmp_path):
     assert (tmp_path / "a.b.csv").exists()
 
 
+def test_an_evaluation_that_is_up_to_date_writes_nothing(loop, tmp_path):
+    copy = loop.linked(tmp_path, "cases", "student", overrides=PLAIN)
+    copy.evaluate()
+    files = (tmp_path / "scores.csv", tmp_path / "scores.json", tmp_path)
+    before = [path.stat().st_mtime_ns for path in files]
+    copy.evaluate()
+    assert [path.stat().st_mtime_ns for path in files] == before
+
+
 def test_cases_without_a_reference_are_refused_and_nothing_is_left(new_loop, phantom, tmp_path):
     import shutil
 

@@ -111,6 +111,12 @@ def test_from_the_command_line(loop, samssl, tmp_path):
     assert finished.code == 0, finished.stderr
     assert finished.stdout.splitlines() == [str(scores), str(tmp_path / "r" / "report.html")]
     as_json = samssl(*words, *options, "--json", "--no-sanity")
-    assert json.loads(as_json.stdout)["schema"] == "samssl-scores/1"
+    document = json.loads(as_json.stdout)
+    assert document["schema"] == "samssl-scores/1"
+    assert "checksum" not in document  # of files, and this is none
+    (tmp_path / "r" / "report.html").unlink()
+    again = samssl(*words, *options, "--report", tmp_path / "r", "--no-sanity")
+    assert again.stdout == finished.stdout  # also where the scores are up to date
+    assert (tmp_path / "r" / "report.html").exists()
     wrong = samssl(*words, *options, "--beside", scores)
     assert (wrong.code, "--report DIR" in wrong.stderr) == (2, True)

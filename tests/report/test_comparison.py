@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from samssl_cli.metrics.columns import column
 from samssl_cli.metrics.paired import Paired
@@ -124,19 +123,17 @@ def test_too_few_cases_for_any_finding(num_cases, num_tests, note):
     assert bool(rest) == bool(note)
 
 
-def test_the_table_has_a_line_for_each_model(capsys):
-    Console(width=160).print(model_table(compared(DICE, HD95)))
-    shown = capsys.readouterr().out
-    assert "largest-component: difference to specialist over 12 cases" in shown
-    lines = [line.split("│")[1:-1] for line in shown.splitlines() if line.startswith("│")]
-    cells = [[cell.strip() for cell in line] for line in lines]
-    assert cells[0][:5] == ["Dice (%)", "mean", "specialist", "3", "79.30 ± 0.40"]
-    assert cells[1][2:] == [
+def test_the_table_has_a_line_for_each_model():
+    table = model_table(compared(DICE, HD95))
+    assert "largest-component: difference to specialist over 12 cases" in table.title
+    (dice, student), (hd95, other) = table.blocks
+    assert dice == ("Dice (%)", "mean", "specialist", "3", "79.30 ± 0.40")
+    assert student[2:] == (
         *("student", "3", "85.40 ± 1.00", "6.10 [3.00, 9.25]"),
         *("0.001", "0.002", "10/0/2", "12"),
-    ]
-    assert cells[2][:5] == ["HD95 (mm)", "organ", "specialist", "1", "11.00"]
-    assert cells[3][5] == "-1.50 [-2.25, -0.50]"
+    )
+    assert hd95 == ("HD95 (mm)", "organ", "specialist", "1", "11.00")
+    assert other[5] == "-1.50 [-2.25, -0.50]"
 
 
 def test_the_json_says_the_same_in_the_units_that_are_shown():
