@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from samssl_cli.distances import distance_to_false
 from samssl_cli.prompts.types import Box, Points
 
 Mask = NDArray[np.bool_]
@@ -26,20 +27,20 @@ class Seeds:
     """From -1 (surely outside) to 1 (surely inside): where the prompt alone would draw the line."""
 
 
-def distance_to_false(mask: Mask) -> NDArray[np.float32]:
+def depth_of(mask: Mask, *, within: float | None = None) -> NDArray[np.float32]:
     """Voxels from each true voxel to the nearest false one, 0 at false ones.
 
-    Where nothing is false, every voxel is as far as the array is long.
+    Where nothing is false, every voxel is as far as the array is long. What is farther than
+    `within` may be infinitely far.
     """
     if mask.all():
         return np.full(mask.shape, max(mask.shape), np.float32)
-    return np.asarray(ndimage.distance_transform_edt(mask), np.float32)
+    return distance_to_false(mask, within=within).astype(np.float32)
 
 
 def signed_distance(mask: Mask) -> NDArray[np.float32]:
     """Voxels to the border of the mask, positive inside; the voxels beside it have +-0.5."""
-    inside = distance_to_false(mask)
-    outside = distance_to_false(~mask)
+    inside, outside = depth_of(mask), depth_of(~mask)
     return np.where(mask, inside - 0.5, 0.5 - outside)
 
 
@@ -50,10 +51,10 @@ def seeds_of_mask(mask: Mask, *, band: float, min_band_voxels: int) -> Seeds:
     loses more than half of the local half-width: a thin vessel keeps its core, and so does an
     object of one voxel.
     """
-    depth = distance_to_false(mask)
+    depth = depth_of(mask)
     width = max(int(band * float(depth.max())), min_band_voxels)
     local_depth = ndimage.maximum_filter(depth, size=2 * width + 1)
-    height = distance_to_false(~mask)
+    height = depth_of(~mask, within=width + 1)
     border = np.where(mask, depth - 0.5, 0.5 - height)
     return Seeds(
         inside=mask & (depth > 0.5 * local_depth),
@@ -80,7 +81,7 @@ def seeds_of_points(points: Points, shape: tuple[int, ...], *, reach_voxels: int
     """
     is_clicked = np.zeros(shape, bool)
     is_clicked[tuple(points.coordinates[points.is_positive].T)] = True
-    distance = distance_to_false(~is_clicked)
+    distance = depth_of(~is_clicked, within=reach_voxels)
     gaps = distance[tuple(points.coordinates[~points.is_positive].T)]
     reach = float(min(reach_voxels, max(2.0, 2 * gaps.max()))) if gaps.size else reach_voxels
     prior = np.clip(1 - 2 * distance / reach, -1, 1).astype(np.float32)

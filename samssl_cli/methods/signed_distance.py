@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
+
+from samssl_cli.distances import distance_to_false
 
 
 def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -23,7 +24,7 @@ def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         return np.full(mask.shape, -1.0 if mask.all() else 1.0, np.float32)
     distance = np.empty(mask.shape, np.float32)
     for part, sign in ((~mask, 1.0), (mask, -1.0)):
-        depth = distance_transform_edt(part)[part] - 0.5
+        depth = distance_to_false(part)[part] - 0.5
         distance[part] = sign * depth / depth.max()
     return distance
 

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from samssl_cli import recipe
+from samssl_cli.distances import distance_to_false
 from samssl_cli.prompts.placement import depth
 
 
@@ -34,7 +35,7 @@ def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
     Shapes: (I, J, K) bool, not empty, to (I, J, K). The outline lies between voxels.
     """
-    outside = ndimage.distance_transform_edt(~mask)
+    outside = distance_to_false(~mask)
     return np.where(mask, depth(mask) - 0.5, 0.5 - outside)
 
 

@@ -5,14 +5,16 @@ Distances are in voxels: a strategy says where in the array, not where in the pa
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from samssl_cli.distances import distance_to_false
 from samssl_cli.prompts.types import Points
 
 NEAREST_VOXELS = 2
 """A negative click keeps this distance from the object: the outline itself is in doubt."""
 SHELL_VOXELS = 4
 """Thickness of the shell of negative clicks: near enough to tell the object from its neighbours."""
+_NEAR_VOXELS = 4 * SHELL_VOXELS
+"""How far from the object most shells end: it is looked at first."""
 
 
 def core(probability: NDArray[np.float32], confident: float) -> NDArray[np.bool_]:
@@ -37,12 +39,19 @@ def outskirts(probability: NDArray[np.float32], confident: float) -> NDArray[np.
     background = probability <= 1 - confident
     if not inside.any() or not background.any():
         return np.zeros_like(background)
-    distance = ndimage.distance_transform_edt(~inside)
-    distances = distance[background]
-    far_enough = distances[distances >= NEAREST_VOXELS]
-    start = far_enough.min() if far_enough.size else distances.min()
+    distance = distance_to_false(~inside, within=_NEAR_VOXELS)
+    start = _nearest_background(distance[background])
+    if start + SHELL_VOXELS > _NEAR_VOXELS:
+        distance = distance_to_false(~inside)
+        start = _nearest_background(distance[background])
     shell: NDArray[np.bool_] = (distance >= start) & (distance <= start + SHELL_VOXELS)
     return background & shell
+
+
+def _nearest_background(distances: NDArray[np.float64]) -> float:
+    """Where the shell starts, of the distances of all confident background from the object."""
+    far_enough = distances[distances >= NEAREST_VOXELS]
+    return float(far_enough.min() if far_enough.size else distances.min())
 
 
 def depth(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -51,8 +60,7 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     The border of the volume counts as outside: what is cut off there is not known to be deep.
     Shapes: (I, J, K) bool to (I, J, K) float64, in voxels.
     """
-    padded = ndimage.distance_transform_edt(np.pad(mask, 1))
-    return np.asarray(padded[1:-1, 1:-1, 1:-1], np.float64)
+    return distance_to_false(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
 
 
 def spread(

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from samssl_cli import recipe
 from samssl_cli.artifacts.cases import LabeledCase
+from samssl_cli.distances import distance_to_false
 from samssl_cli.prompts.components import find_objects
 from samssl_cli.scenes.scene import COARSER, Scene
 from samssl_cli.volumes.grid import Index, Spacing
@@ -108,9 +109,9 @@ def signed_depth(share: Tensor) -> Tensor:
     inside = (share > 0.5).numpy()
     if not inside.any():
         inside = (share >= share.max()).numpy()
-    within = ndimage.distance_transform_edt(np.pad(inside, 1, mode="edge"))
-    beyond = ndimage.distance_transform_edt(~np.pad(inside, 1, mode="edge"))
-    signed = np.where(np.pad(inside, 1, mode="edge"), within - 0.5, 0.5 - beyond)[1:-1, 1:-1, 1:-1]
+    padded = np.pad(inside, 1, mode="edge")
+    within, beyond = distance_to_false(padded), distance_to_false(~padded)
+    signed = np.where(padded, within - 0.5, 0.5 - beyond)[1:-1, 1:-1, 1:-1]
     fine = torch.from_numpy(np.ascontiguousarray(signed, np.float32))
     depth = functional.avg_pool3d(fine[None], COARSER)[0] / COARSER
     most = depth.max()
