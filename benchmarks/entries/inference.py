@@ -75,7 +75,7 @@ def _brain() -> NDArray[np.bool_]:
 
 def _as_loaded(network: nn.Module) -> nn.Module:
     """The network as samssl has it once it was loaded for predicting."""
-    from samssl_cli.inference.folding import fold_for_inference
+    from samssl_cli.networks.folding import fold_for_inference
 
     folded = copy.deepcopy(network)
     fold_for_inference(folded)

@@ -1,5 +1,6 @@
 """The generalist that ships inside the package: small, on the CPU, trained on procedural scenes."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy import ndimage
-from torch import Tensor
+from torch import Tensor, nn
 
 from samssl_cli.errors import UsageError
 from samssl_cli.generalists.checkpoint_file import WeightsFacts
@@ -27,6 +28,7 @@ from samssl_cli.generalists.scout_weights import (
     unfilled_scout,
 )
 from samssl_cli.generalists.types import Proposal
+from samssl_cli.networks.folding import fold_for_inference
 from samssl_cli.prompts.types import Prompt
 from samssl_cli.recipe import Count, NonNegative, PositiveCount, Section, validate
 from samssl_cli.volumes.grid import Spacing
@@ -103,6 +105,7 @@ class Scout:
         self.options = options
         self._network = network
         self._device = next(network.parameters()).device
+        self._folded: nn.Module | None = None
 
     @classmethod
     def build(cls, options: Mapping[str, Any], *, checkpoint: Path | None, device: str) -> "Scout":
@@ -144,9 +147,11 @@ class Scout:
             name: torch.from_numpy(np.array(array, np.float32)) for name, array in tensors.items()
         }
         put_weights(self._network, weights, path)
+        self._folded = None
 
     def training_parts(self, *, lora_rank: int) -> ScoutNetwork:
         """All of the network: it is small enough; there is no use for `lora_rank`."""
+        self._folded = None
         return self._network.requires_grad_(True)
 
     def answer(self, lessons: Sequence[Views]) -> list[Taught]:
@@ -232,15 +237,24 @@ class Scout:
                 inside=heard.inside,
                 outside=heard.outside,
             )
-            answers += [self._ask(inputs, flips) for flips in _FLIPS[: self.options.num_flips]]
+            answers += self._ask(inputs, _FLIPS[: self.options.num_flips])
         return torch.stack(answers).mean(dim=0), _agreement(answers)
 
-    def _ask(self, inputs: Tensor, flips: tuple[int, ...]) -> Tensor:
-        """One mirrored view: (6, I, J, K) to the probability (I, J, K)."""
-        mirrored = inputs.flip([axis + 1 for axis in flips])[None].to(self._device)
-        mirrored = mirrored.contiguous(memory_format=torch.channels_last_3d)
-        answer: Tensor = self._network(mirrored)[0, 0].float().sigmoid().cpu()
-        return answer.flip(flips)
+    def _ask(self, inputs: Tensor, flips: Sequence[tuple[int, ...]]) -> list[Tensor]:
+        """Mirrored views, in one pass: (6, I, J, K) to the probability (I, J, K) of each."""
+        mirrored = torch.stack([inputs.flip([axis + 1 for axis in axes]) for axes in flips])
+        mirrored = mirrored.to(self._device, memory_format=torch.channels_last_3d)
+        answers = self._predictor()(mirrored)[:, 0].float().sigmoid().cpu()
+        return [answer.flip(axes) for answer, axes in zip(answers, flips, strict=True)]
+
+    def _predictor(self) -> nn.Module:
+        """The network in the form in which it answers soonest; as it is while it is trained."""
+        if self._device.type != "cpu" or next(self._network.parameters()).requires_grad:
+            return self._network
+        if self._folded is None:
+            self._folded = copy.deepcopy(self._network)
+            fold_for_inference(self._folded)
+        return self._folded
 
 
 def hear(prompt: Prompt) -> Heard:

@@ -12,10 +12,10 @@ from samssl_cli.artifacts.checkpoint import Checkpoint
 from samssl_cli.artifacts.forms import misunderstood, understanding
 from samssl_cli.artifacts.manifest import read_manifest
 from samssl_cli.errors import SamsslError
-from samssl_cli.inference.folding import fold_for_inference
 from samssl_cli.inference.grid import from_grid, to_grid
 from samssl_cli.inference.sliding_window import predict_probability
 from samssl_cli.networks import build_network
+from samssl_cli.networks.folding import fold_for_inference
 from samssl_cli.progress import Progress
 from samssl_cli.recipe import Inference
 from samssl_cli.training.state import to_tensors

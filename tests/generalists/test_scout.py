@@ -25,8 +25,11 @@ class Stub(nn.Module):
         self.formula, self.shown = formula, []
 
     def forward(self, inputs):
-        self.shown.append(inputs)
+        self.shown += inputs.split(1)
         return self.formula(inputs)
+
+    def __deepcopy__(self, memo):
+        return self  # what the copy was shown counts
 
 
 def asked(formula, image, *prompts, spacing_mm=CUBIC, **options):
@@ -275,3 +278,22 @@ def test_it_has_seen_no_data_set():
     assert seen.verdict == "procedural"
     assert "it has seen no data set" in seen.sentence
     assert exposure("scout", "a data set that nobody knows").verdict == "procedural"
+
+
+def test_the_answer_is_that_of_the_weights_it_has_now(noise):
+    prompt = Prompt(mask=ball(noise.shape[1:], (13, 11, 9), 6))
+
+    def ask(scout):
+        return scout.segment(scout.embed(noise, CUBIC), [prompt]).logits
+
+    scout, other = (Scout.build({"budget": LEAST}, checkpoint=None, device="cpu") for _ in range(2))
+    first = ask(scout)
+    halved = {name: 0.5 * one.numpy() for name, one in scout._network.state_dict().items()}
+    scout.take_weights(halved, path=SHIPPED_WEIGHTS)
+    assert not np.allclose(ask(scout), first, atol=0.1)
+    with torch.no_grad():
+        for one in other.training_parts(lora_rank=0).parameters():
+            one *= 0.5
+    np.testing.assert_allclose(ask(other), ask(scout), atol=1e-3)  # as it is, and folded
+    other._network.requires_grad_(False)
+    np.testing.assert_allclose(ask(other), ask(scout), atol=1e-5)

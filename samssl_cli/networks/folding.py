@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from samssl_cli.inference.few_maps import SubpixelConvolution, SummedConvolution
-from samssl_cli.inference.instance_norm import InstanceNorm
-from samssl_cli.inference.winograd import WinogradConvolution
+from samssl_cli.networks.few_maps import SubpixelConvolution, SummedConvolution
+from samssl_cli.networks.instance_norm import InstanceNorm
 from samssl_cli.networks.monai_parts import Convolution
+from samssl_cli.networks.winograd import WinogradConvolution
 
 
 class _Replacement(Protocol):

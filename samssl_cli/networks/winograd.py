@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from samssl_cli.inference.same_size import keeps_size
+from samssl_cli.networks.same_size import keeps_size
 
 _AT_ONCE = 2**23
 """Inputs (values, 4 bytes each) that are transformed together: what the sums may take of memory."""

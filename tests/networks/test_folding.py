@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from samssl_cli.inference.few_maps import SubpixelConvolution, SummedConvolution
-from samssl_cli.inference.folding import fold_for_inference
-from samssl_cli.inference.instance_norm import InstanceNorm
-from samssl_cli.inference.winograd import WinogradConvolution
 from samssl_cli.networks import build_network
+from samssl_cli.networks.few_maps import SubpixelConvolution, SummedConvolution
+from samssl_cli.networks.folding import fold_for_inference
+from samssl_cli.networks.instance_norm import InstanceNorm
+from samssl_cli.networks.winograd import WinogradConvolution
 from samssl_cli.recipe import Network
 
 

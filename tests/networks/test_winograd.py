@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from samssl_cli.inference import winograd
-from samssl_cli.inference.winograd import WinogradConvolution
+from samssl_cli.networks import winograd
+from samssl_cli.networks.winograd import WinogradConvolution
 
 LAST = torch.channels_last_3d
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from samssl_cli.inference.few_maps import SubpixelConvolution, SummedConvolution
+from samssl_cli.networks.few_maps import SubpixelConvolution, SummedConvolution
 
 
 def test_an_upsampling_is_a_convolution_and_a_shuffle():

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from samssl_cli.inference.same_size import keeps_size
+from samssl_cli.networks.same_size import keeps_size
 
 _BLOCK = 16
 """Maps that a processor's convolution computes together, wanted or not."""

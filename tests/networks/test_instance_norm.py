@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from samssl_cli.inference.instance_norm import InstanceNorm
+from samssl_cli.networks.instance_norm import InstanceNorm
 
 LAST = torch.channels_last_3d
 
