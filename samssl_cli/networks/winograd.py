@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from samssl_cli.networks.same_size import keeps_size
 
-_AT_ONCE = 2**23
+_AT_ONCE = 2**22
 """Inputs (values, 4 bytes each) that are transformed together: what the sums may take of memory."""
 _PAIRS = {3: (1.0, 2.0), 5: (1.0, 2.0, 0.5)}
 """The points, beside 0 and infinity, where polynomials are evaluated: these and their negatives."""
@@ -71,13 +71,12 @@ class WinogradConvolution(nn.Module):
             return direct
         reach = self.direct.kernel_size[0] // 2
         last = features.contiguous(memory_format=torch.channels_last_3d)
-        padded = functional.pad(last, (0, 0, 0, 0, reach, reach + planes - i))
         result = features.new_empty((size, planes, j, k, self.direct.out_channels))
         result = result.permute(0, 4, 1, 2, 3)
         step = max(1, _AT_ONCE // (size * self.outputs * j * k * maps))
         for first in range(0, groups, step):
             begin, end = first * self.outputs, min(first + step, groups) * self.outputs
-            self._convolve(padded[:, :, begin : end + 2 * reach], result[:, :, begin:end])
+            self._convolve(_padded(last, begin - reach, end + reach), result[:, :, begin:end])
         return result[:, :, :i]
 
     def _convolve(self, padded: Tensor, result: Tensor) -> None:
@@ -120,6 +119,14 @@ class WinogradConvolution(nn.Module):
         bias = self.direct.bias if number == 1 else None
         found = functional.conv2d(flat, self.weights[number][:, :, 0], bias, padding="same")
         return found.view(size, groups, -1, j, k).transpose(1, 2)
+
+
+def _padded(features: Tensor, low: int, high: int) -> Tensor:
+    """Planes `low` to `high` of (B, C, I, J, K), 0 where there are none; else no copy."""
+    last = features.shape[2]
+    before, behind = max(-low, 0), max(high - last, 0)
+    part = features[:, :, max(low, 0) : min(high, last)]
+    return functional.pad(part, (0, 0, 0, 0, before, behind)) if before or behind else part
 
 
 def _evaluation(points: Sequence[float], side: int) -> Tensor:
