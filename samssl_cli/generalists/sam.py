@@ -57,6 +57,7 @@ class SegmentAnything:
             mask_logit=options.mask_logit,
             clicks=options.clicks,
             precision=options.precision,
+            image_size=options.image_size,
         )
 
     @classmethod
@@ -73,7 +74,12 @@ class SegmentAnything:
         chosen = validate(cls.Options, options, where="sam_label.options.sam")
         if checkpoint is None:
             raise UsageError(f"generalist 'sam' needs --checkpoint: {PUBLISHED}")
-        sam = load_sam(checkpoint, device=device, architecture=chosen.architecture)
+        sam = load_sam(
+            checkpoint,
+            device=device,
+            architecture=chosen.architecture,
+            image_size=chosen.image_size,
+        )
         return cls(sam, chosen)
 
     @staticmethod

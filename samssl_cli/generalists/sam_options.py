@@ -78,6 +78,11 @@ class SamOptions(Section):
     encode_batch: PositiveCount = Field(
         1, description="neighbouring pictures per encoder pass; all of them, asked for or not"
     )
+    image_size: Annotated[int, Field(ge=64, multiple_of=16)] | None = Field(
+        None,
+        description="pixels along a side of what the encoder sees, positions interpolated; 512 "
+        "takes less than a quarter of the time, and changes the answers; by default the weights'",
+    )
     precision: PrecisionName = Field(
         "float32",
         description="of the encoder; bfloat16 takes less time on GPUs and CPUs that have it, and "

@@ -37,6 +37,7 @@ class SlicePredictor:
         mask_logit: float,
         clicks: ClicksName,
         precision: PrecisionName = "float32",
+        image_size: int | None = None,
     ) -> None:
         """Keep the model and its settings.
 
@@ -49,6 +50,7 @@ class SlicePredictor:
             mask_logit: the logit that a mask prompt has inside; outside it is the negative.
             clicks: given at once, or each with the answer to those before it.
             precision: of the encoder's matrix products.
+            image_size: of the pictures, where the positions were interpolated for it.
         """
         self._sam = sam
         self._framing = framing
@@ -58,6 +60,7 @@ class SlicePredictor:
         self._mask_logit = mask_logit
         self._clicks = clicks
         self._precision = precision
+        self._image_size = image_size
 
     def of_pixels(self, aspect: float) -> "SlicePredictor":
         """The same predictor for pixels that are `aspect` times as high as wide."""
@@ -68,8 +71,9 @@ class SlicePredictor:
     @property
     def framing_name(self) -> str:
         """How pictures are framed and encoded: what features depend on besides picture, weights."""
-        name = self._framing.name
-        return name if self._precision == "float32" else f"{name}, {self._precision}"
+        size = None if self._image_size is None else f"{self._image_size} pixels"
+        precision = None if self._precision == "float32" else self._precision
+        return ", ".join(word for word in (self._framing.name, size, precision) if word)
 
     @property
     def device(self) -> torch.device:
