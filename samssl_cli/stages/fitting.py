@@ -22,6 +22,7 @@ from samssl_cli.recipe import Recipe, Retrain, Training
 from samssl_cli.registry import load
 from samssl_cli.stages.device import describe_hardware
 from samssl_cli.stages.ranks import Part
+from samssl_cli.training.ahead import Ahead
 from samssl_cli.training.average import Averaged
 from samssl_cli.training.batches import LabeledVolume, PatchStreams, UnlabeledVolume
 from samssl_cli.training.loop import Hooks, fit
@@ -53,7 +54,7 @@ def fit_and_seal(
     with curve_writer(tensorboard if part.team.is_first else None) as on_step:
         final = fit(
             learner,
-            streams,
+            Ahead(streams) if part.device.type == "cuda" else streams,
             options=options,
             seed=seed,
             device=part.device,

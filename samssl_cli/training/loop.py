@@ -149,11 +149,15 @@ class _Run(Generic[AnyBatch]):
         before = [buffer.clone() for buffer in buffers]
         with torch.autocast(self._device.type, dtype=self._half, enabled=self._is_mixed):
             losses = self._method.forward(batch, self.step)
-        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        terms = torch.stack(list(losses.values()))
+        norms = self._gradients(terms.sum())
+        # Only here is the device waited for: the backward pass is in its queue by now.
+        *found, largest = torch.stack([*terms.detach().float(), norms.max().float()]).tolist()
+        values = dict(zip(losses, found, strict=True))
         for name, value in values.items():
             self._curves[name][self.step] = value
-        is_bad = self._team.largest(int(not np.isfinite(list(values.values())).all()))
-        if not is_bad and self._descend(torch.stack(list(losses.values())).sum()):
+        is_bad = self._team.largest(int(not np.isfinite(found).all()))
+        if self._descend(is_bad=bool(is_bad), is_steep=not math.isfinite(largest)):
             self._bad_steps = 0
             self._method.after_step(self.step)
         else:  # batch normalisation has already averaged what was not finite into its statistics
@@ -175,15 +179,21 @@ class _Run(Generic[AnyBatch]):
     def _buffers(self) -> list[Tensor]:
         return [b for module in self._method.modules().values() for b in module.buffers()]
 
-    def _descend(self, total: Tensor) -> bool:
-        """Move what is trained, unless a gradient is not finite; tell whether it could move."""
+    def _gradients(self, total: Tensor) -> Tensor:
+        """Compute and clip them; the norm (n,) of each of the n networks, before it was clipped."""
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch has no types here
         self._team.add_up_gradients(chain(*self._parameters))
         self._scaler.unscale_(self._optimizer)
         largest = self._options.max_gradient_norm or math.inf  # 0: not clipped, but looked at
-        norms = [torch.nn.utils.clip_grad_norm_(one, largest) for one in self._parameters]
-        if not self._scaler.is_enabled() and not all(bool(norm.isfinite()) for norm in norms):
+        return torch.stack(
+            [torch.nn.utils.clip_grad_norm_(one, largest) for one in self._parameters]
+        )
+
+    def _descend(self, *, is_bad: bool, is_steep: bool) -> bool:
+        """Move what is trained, unless loss or gradient are not finite; tell whether it moved."""
+        if is_bad or (is_steep and not self._scaler.is_enabled()):
+            self._scaler.update()  # it has to know that these gradients are done with
             return False
         self._scaler.step(self._optimizer)  # skips by itself what overflowed in half precision
         self._scaler.update()

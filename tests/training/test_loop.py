@@ -17,6 +17,8 @@ from samssl_cli.networks import build_network
 from samssl_cli.progress import Silent
 from samssl_cli.recipe import Augmentation, Network, Training
 from samssl_cli.registry import load
+from samssl_cli.training import loop
+from samssl_cli.training.ahead import Ahead
 from samssl_cli.training.average import Averaged
 from samssl_cli.training.batches import PatchStreams
 from samssl_cli.training.loop import Hooks, fit
@@ -339,3 +341,22 @@ def test_a_bfloat16_run_resumes_to_the_same_weights_in_full_precision(make_strea
     assert_equal(final, whole)
     for tensors in final.modules.values():
         assert {a.dtype for n, a in tensors.items() if "num_batches" not in n} == {np.dtype("f4")}
+
+
+def test_batches_that_are_prepared_ahead_train_the_same(make_streams):
+    training = options(steps=6)
+    plain, ahead = (
+        Run().fit(Supervised(network(), {}, steps=6), streams, training)
+        for streams in (make_streams(training), Ahead(make_streams(training)))
+    )
+    assert_equal(plain, ahead)
+
+
+def test_a_bad_step_is_skipped_where_gradients_are_scaled(make_streams, monkeypatch):
+    monkeypatch.setattr(loop, "_has_bfloat16", lambda device: False)
+    training = options(steps=7, cpu_bfloat16=True)
+    method = Broken(network(), bad_calls=range(1, 5))
+    final = Run().fit(method, make_streams(training), training)
+    assert final.scaler["scale"] < 65536  # as it began: every bad step halves it
+    assert np.isnan(final.curves["supervised"]).tolist() == [False] + [True] * 4 + [False] * 2
+    assert all(np.isfinite(array).all() for array in final.modules["student"].values())
