@@ -12,16 +12,19 @@ from samssl_cli.recipe import Optimization
 def build_optimizer(
     parameters: Iterable[nn.Parameter], options: Optimization
 ) -> torch.optim.Optimizer:
-    """Build the optimiser that the recipe names."""
+    """Build the optimiser that the recipe names; on a CUDA device, all in one kernel."""
+    parameters = list(parameters)
+    fused = True if any(one.is_cuda for one in parameters) else None
     if options.optimizer == "sgd":
         return torch.optim.SGD(
             parameters,
             lr=options.learning_rate,
             momentum=options.momentum,
             weight_decay=options.weight_decay,
+            fused=fused,
         )
     return torch.optim.AdamW(
-        parameters, lr=options.learning_rate, weight_decay=options.weight_decay
+        parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=fused
     )
 
 

@@ -44,3 +44,22 @@ def test_the_optimizer_is_the_recipes(name, kind, defaults):
 
     assert type(optimizer) is kind
     assert {key: optimizer.defaults[key] for key in defaults} == defaults
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_one_kernel_takes_the_same_step(name, monkeypatch):
+    def stepped():
+        torch.manual_seed(0)
+        layer = nn.Linear(5, 3)
+        optimizer = build_optimizer(layer.parameters(), Training(optimizer=name))
+        for _ in range(3):
+            layer(torch.ones(2, 5)).square().sum().backward()
+            optimizer.step()
+        return layer.weight.detach(), optimizer.param_groups[0]["fused"]
+
+    plain, is_fused = stepped()
+    assert not is_fused
+    monkeypatch.setattr(nn.Parameter, "is_cuda", True)  # torch has the kernel for CPUs, too
+    fused, is_fused = stepped()
+    assert is_fused
+    torch.testing.assert_close(fused, plain)
