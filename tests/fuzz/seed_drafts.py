@@ -36,7 +36,14 @@ def _train(output: Path, progress: Progress) -> None:
 
     recipe = _recipe("train_ssl.checkpoint_every=1", "train_ssl.average_decay=0.5")
     train_ssl(
-        _sound("cases"), output, seed=0, recipe=recipe, device="cpu", force=False, progress=progress
+        _sound("cases"),
+        output,
+        seed=0,
+        recipe=recipe,
+        volumes_gb=1.0,
+        device="cpu",
+        force=False,
+        progress=progress,
     )
 
 

@@ -81,7 +81,7 @@ def _run_stages(root: Path) -> None:
         "progress": Silent(),
     }
     preprocess(root / "data", cases, labeled=1, split_path=None, num_workers=1, **common)
-    train_ssl(cases, specialist, seed=0, device="cpu", **common)
+    train_ssl(cases, specialist, seed=0, device="cpu", volumes_gb=1.0, **common)
     prompt(cases, specialist, prompts, seed=0, device="cpu", **common)
     sam_label(cases, prompts, pseudo, weights=None, device="cpu", **common)
     evaluate(cases, specialist, scores, largest_component=(), device="cpu", **common)
