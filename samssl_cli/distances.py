@@ -14,7 +14,8 @@ def distance_to_false(mask: Mask, *, within: float | None = None) -> NDArray[np.
     """Give the distance of each true voxel to the nearest false one, 0 at false ones; in voxels.
 
     Of a mask that is true in a part of the volume, that part alone is looked at. Large volumes take
-    0.3 to 0.6 of the time of `scipy.ndimage.distance_transform_edt`, for the same numbers: squared distances are whole numbers below 2^24.
+    0.3 to 0.6 of the time of `scipy.ndimage.distance_transform_edt`, for the same numbers: squared
+    distances are whole numbers below 2^24.
 
     Args:
         mask: (I, J, K) bool, false somewhere.
